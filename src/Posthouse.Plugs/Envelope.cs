@@ -10,16 +10,16 @@ namespace Posthouse.Plugs;
 public sealed record Envelope
 {
     /// <summary>Version of this format.</summary>
-    [JsonPropertyName("v")] public int Version { get; init; } = 1;
+    [JsonPropertyName("v"), JsonIgnore(Condition = JsonIgnoreCondition.Never)] public int Version { get; init; } = 1;
 
     /// <summary>The envelope's id; its first half names the message.</summary>
-    [JsonPropertyName("id"), JsonConverter(typeof(EnvelopeIdConverter))] public required EnvelopeId Id { get; init; }
+    [JsonPropertyName("id"), JsonIgnore(Condition = JsonIgnoreCondition.Never), JsonConverter(typeof(EnvelopeIdConverter))] public required EnvelopeId Id { get; init; }
 
     /// <summary>The SMTP session that brought it, 16 hex digits.</summary>
     [JsonPropertyName("session")] public string? Session { get; init; }
 
     /// <summary>How it leaves.</summary>
-    [JsonPropertyName("kind")] public required EnvelopeKind Kind { get; init; }
+    [JsonPropertyName("kind"), JsonIgnore(Condition = JsonIgnoreCondition.Never)] public required EnvelopeKind Kind { get; init; }
 
     /// <summary>The action of the configuration, by name.</summary>
     [JsonPropertyName("action")] public required string Action { get; init; }
@@ -67,13 +67,13 @@ public sealed record Envelope
     [JsonPropertyName("flags"), JsonConverter(typeof(EnvelopeFlagsConverter))] public EnvelopeFlags Flags { get; init; }
 
     /// <summary>Size of the message in bytes.</summary>
-    [JsonPropertyName("size")] public required long Size { get; init; }
+    [JsonPropertyName("size"), JsonIgnore(Condition = JsonIgnoreCondition.Never)] public required long Size { get; init; }
 
     /// <summary>When it was accepted.</summary>
-    [JsonPropertyName("created")] public required long Created { get; init; }
+    [JsonPropertyName("created"), JsonIgnore(Condition = JsonIgnoreCondition.Never)] public required long Created { get; init; }
 
     /// <summary>When it is given up.</summary>
-    [JsonPropertyName("expires")] public required long Expires { get; init; }
+    [JsonPropertyName("expires"), JsonIgnore(Condition = JsonIgnoreCondition.Never)] public required long Expires { get; init; }
 
     /// <summary>How often delivery was tried.</summary>
     [JsonPropertyName("tries")] public int Tries { get; init; }
