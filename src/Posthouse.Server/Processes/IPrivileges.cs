@@ -1,0 +1,28 @@
+using System.Net;
+using Posthouse.Plugs;
+using Posthouse.Server.Model;
+
+namespace Posthouse.Server.Processes;
+
+/// <summary>
+/// Everything that needs root. A request names what the configuration already holds (an action, a user, an entry of an
+/// alias or .forward by its source) and carries the mail's addresses as data; it never carries a command, a path or a
+/// number of a user. An answer is a value. So this can stand in another process than the sessions.
+/// </summary>
+public interface IPrivileges
+{
+    /// <summary>Binds a listening stream socket (ports below 1024 too; IPv6 sockets take only IPv6; Unix sockets get mode 0666) with the system's longest backlog.</summary>
+    ValueTask<ListenResult> ListenAsync(EndPoint endPoint, CancellationToken cancellation);
+
+    /// <summary>Reads a user's .forward file, with the checks that make it safe to obey.</summary>
+    ValueTask<ForwardFile> ReadForwardAsync(UserAccount account, CancellationToken cancellation);
+
+    /// <summary>Checks a password of the system.</summary>
+    ValueTask<PasswordVerdict> CheckPasswordAsync(string user, string password, CancellationToken cancellation);
+
+    /// <summary>
+    /// Starts the program that delivers an envelope (an action's command, or the entry that the envelope's source
+    /// names), as the user whom that concerns, in a process group of its own.
+    /// </summary>
+    ValueTask<DeliveryStart> StartDeliveryAsync(Envelope envelope, CancellationToken cancellation);
+}
