@@ -1,0 +1,35 @@
+using Microsoft.Extensions.Logging;
+using Posthouse.Plugs;
+
+namespace Posthouse.Server.Queueing;
+
+/// <summary>What the queue says in the log: event ids 1500 to 1549.</summary>
+internal static partial class QueueingLog
+{
+    [LoggerMessage(1500, LogLevel.Warning, "queue: envelope {Id} is damaged and left alone: {Reason}")]
+    public static partial void DamagedEnvelope(ILogger logger, EnvelopeId id, string reason);
+
+    [LoggerMessage(1501, LogLevel.Warning, "queue: {Operation} of envelope {Id} failed and will be repeated: {Reason}")]
+    public static partial void KeptForRepeat(ILogger logger, string operation, EnvelopeId id, string? reason);
+
+    [LoggerMessage(1502, LogLevel.Information, "queue: {Operation} of envelope {Id} succeeded at last")]
+    public static partial void Repeated(ILogger logger, string operation, EnvelopeId id);
+
+    [LoggerMessage(1503, LogLevel.Error, "queue: commit of message {Id} failed: {Reason}")]
+    public static partial void CommitFailed(ILogger logger, MessageId id, string? reason);
+
+    [LoggerMessage(1504, LogLevel.Error, "queue: the walk stopped: {Reason}")]
+    public static partial void WalkFailed(ILogger logger, string? reason);
+
+    [LoggerMessage(1505, LogLevel.Error, "queue: a listener of commits failed on message {Id}")]
+    public static partial void ListenerFailed(ILogger logger, MessageId id, Exception exception);
+
+    [LoggerMessage(1506, LogLevel.Warning, "queue: the disk of the spool is short of {What}; new mail is refused with 452 until there is more")]
+    public static partial void SpaceShort(ILogger logger, string what);
+
+    [LoggerMessage(1507, LogLevel.Information, "queue: the disk of the spool has room again")]
+    public static partial void SpaceBack(ILogger logger);
+
+    [LoggerMessage(1508, LogLevel.Error, "queue: the room left for the spool cannot be read: {Reason}")]
+    public static partial void SpaceUnknown(ILogger logger, string reason);
+}
