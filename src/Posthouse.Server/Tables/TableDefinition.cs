@@ -1,7 +1,7 @@
 namespace Posthouse.Server.Tables;
 
 /// <summary>A table as the configuration declares it, named or anonymous; what tables are made from.</summary>
-/// <param name="Name">The name without angle brackets: <c>aliases</c>, or <c>dynamic:3</c> for an anonymous one.</param>
+/// <param name="Name">The name: <c>aliases</c>. Those of anonymous and built-in tables have angle brackets, so that no declared one can be the same: <c>&lt;dynamic:3&gt;</c>, <c>&lt;localhost&gt;</c>.</param>
 /// <param name="Kind">What it holds; for a text file, what <see cref="TableFile"/> found when the configuration was read.</param>
 /// <param name="Source">Where its content comes from.</param>
 public sealed record TableDefinition(string Name, TableKind Kind, TableSource Source)
@@ -36,13 +36,16 @@ public sealed record TableDefinition(string Name, TableKind Kind, TableSource So
     /// <summary>How long one request to its program may take; null for the default of 30 s.</summary>
     public TimeSpan? Timeout { get; init; }
 
+    /// <summary>The accounts of the system.</summary>
+    public static TableDefinition SystemUsers { get; } = new("<getpwnam>", TableKind.Dynamic, TableSource.SystemUsers);
+
     /// <summary>The tables that exist without being declared; any of them may be absent from a configuration's own list.</summary>
     public static IReadOnlyList<TableDefinition> BuiltIn { get; } =
     [
-        new("localhost", TableKind.List, TableSource.LocalHost),
-        new("anyhost", TableKind.List, TableSource.AnyHost),
-        new("localnames", TableKind.List, TableSource.LocalNames),
-        new("anydestination", TableKind.List, TableSource.AnyDestination),
-        new("getpwnam", TableKind.Dynamic, TableSource.SystemUsers),
+        new("<localhost>", TableKind.List, TableSource.LocalHost),
+        new("<anyhost>", TableKind.List, TableSource.AnyHost),
+        new("<localnames>", TableKind.List, TableSource.LocalNames),
+        new("<anydestination>", TableKind.List, TableSource.AnyDestination),
+        SystemUsers,
     ];
 }
