@@ -30,6 +30,18 @@ internal static partial class QueueingLog
     [LoggerMessage(1507, LogLevel.Information, "queue: the disk of the spool has room again")]
     public static partial void SpaceBack(ILogger logger);
 
-    [LoggerMessage(1508, LogLevel.Error, "queue: the room left for the spool cannot be read: {Reason}")]
-    public static partial void SpaceUnknown(ILogger logger, string reason);
+    [LoggerMessage(1508, LogLevel.Error, "queue: {Path} cannot be read: {Reason}")]
+    public static partial void Unreadable(ILogger logger, string path, string reason);
+
+    [LoggerMessage(1509, LogLevel.Warning, "queue: message {Id} has no envelope left and is removed")]
+    public static partial void Orphan(ILogger logger, MessageId id);
+
+    [LoggerMessage(1510, LogLevel.Error, "queue: {Path} cannot be synced: {Reason}")]
+    public static partial void SyncFailed(ILogger logger, string path, string reason);
+
+    [LoggerMessage(1511, LogLevel.Error, "queue: {Path} cannot be removed: {Reason}")]
+    public static partial void RemoveFailed(ILogger logger, string path, string reason);
+
+    [LoggerMessage(1512, LogLevel.Warning, "queue: a batch of {Count} writes failed and is repeated one by one: {Reason}")]
+    public static partial void BatchFailed(ILogger logger, int count, string reason);
 }

@@ -7,14 +7,14 @@ namespace Posthouse.Server.Queueing;
 /// Watches the file system of the spool. It is short when less than 5 % of its bytes or inodes is left; on big disks 5 % would
 /// be a lot of good room, so 1 GiB and 100,000 inodes are always enough, and on small ones 64 MiB and 1,000 inodes never are too much to ask.
 /// </summary>
-public sealed class SpoolSpace(string directory, TimeProvider time, ILogger logger, Func<string, FileSystemRoom>? measure = null)
+public sealed class SpoolSpace(string directory, TimeProvider time, ILogger logger, Func<string, FileSystemSpace?>? measure = null)
 {
-    private const ulong LeastBytes = 64 << 20;
-    private const ulong EnoughBytes = 1 << 30;
-    private const ulong LeastInodes = 1_000;
-    private const ulong EnoughInodes = 100_000;
+    private const long LeastBytes = 64 << 20;
+    private const long EnoughBytes = 1 << 30;
+    private const long LeastInodes = 1_000;
+    private const long EnoughInodes = 100_000;
 
-    private readonly Func<string, FileSystemRoom> _measure = measure ?? FileSystemRoom.Of;
+    private readonly Func<string, FileSystemSpace?> _measure = measure ?? FileSystemSpace.Of;
     private readonly Lock _lock = new();
     private long _lastLook = time.GetTimestamp() - 2 * time.TimestampFrequency;
     private volatile bool _isShort;
@@ -43,19 +43,8 @@ public sealed class SpoolSpace(string directory, TimeProvider time, ILogger logg
     private void Look()
     {
         Volatile.Write(ref _lastLook, time.GetTimestamp());
-        string? what;
-        try
-        {
-            what = Missing(_measure(directory));
-        }
-        catch (IOException exception)
-        {
-            // A spool that cannot even be asked will not take mail either.
-            what = "everything";
-            if (!_isShort)
-                QueueingLog.SpaceUnknown(logger, exception.Message);
-        }
-
+        // A spool that cannot even be asked will not take mail either.
+        string? what = _measure(directory) is { } space ? Missing(space) : "everything: the system does not say how much is left";
         if (what is not null && !_isShort)
             QueueingLog.SpaceShort(logger, what);
         else if (what is null && _isShort)
@@ -63,12 +52,12 @@ public sealed class SpoolSpace(string directory, TimeProvider time, ILogger logg
         _isShort = what is not null;
     }
 
-    private static string? Missing(FileSystemRoom room)
+    private static string? Missing(FileSystemSpace space)
     {
-        if (room.FreeBytes < Threshold(room.TotalBytes, LeastBytes, EnoughBytes))
+        if (space.AvailableBytes < Threshold(space.TotalBytes, LeastBytes, EnoughBytes))
             return "space";
-        return room.TotalInodes > 0 && room.FreeInodes < Threshold(room.TotalInodes, LeastInodes, EnoughInodes) ? "inodes" : null;
+        return space.TotalFiles > 0 && space.AvailableFiles < Threshold(space.TotalFiles, LeastInodes, EnoughInodes) ? "inodes" : null;
     }
 
-    private static ulong Threshold(ulong total, ulong least, ulong enough) => Math.Clamp(total / 20, least, enough);
+    private static long Threshold(long total, long least, long enough) => Math.Clamp(total / 20, least, enough);
 }
