@@ -26,6 +26,9 @@ public sealed record BounceReport
     /// <summary>The host that gave the answer.</summary>
     [JsonPropertyName("remote")] public string? Remote { get; init; }
 
+    /// <summary>When the message was accepted, seconds since 1970; 0 if unknown.</summary>
+    [JsonPropertyName("arrived")] public long Arrived { get; init; }
+
     /// <summary>When it was tried last, seconds since 1970; 0 if never.</summary>
     [JsonPropertyName("lastTry")] public long LastTry { get; init; }
 

@@ -9,7 +9,8 @@ namespace Posthouse.Server.Scheduling;
 /// <remarks>
 /// A batch takes one envelope at a time from five sources in turn (removed, expired, mda, mta, bounce), so that a flood
 /// of one kind delays no other. An envelope is in the heap of expiry times from its commit to its end, except while
-/// removed; one that expires in flight is expired when its try is over. Removals and expiries are handed out whatever
+/// removed; one that expires in flight is expired when its try is over, and one whose expiry could not be recorded at
+/// its next try (<see cref="Slot.Expires"/> is 0 from then on). Removals and expiries are handed out whatever
 /// kinds are asked for, since they try nothing.
 /// </remarks>
 public sealed class RamScheduler : IScheduler
@@ -79,7 +80,7 @@ public sealed class RamScheduler : IScheduler
             slot.Kind = (byte)envelope.Kind;
             slot.State = envelope.Flags.HasFlag(EnvelopeFlags.Suspended) ? SlotState.StagedSuspended : SlotState.Staged;
             slot.Created = Seconds(envelope.Created);
-            slot.Expires = Seconds(envelope.Expires);
+            slot.Expires = Math.Max(1, Seconds(envelope.Expires));
             slot.Tries = (ushort)Math.Clamp(envelope.Tries, 0, ushort.MaxValue);
             slot.Next = Seconds(envelope.NextTry != 0 ? envelope.NextTry : RetryTimes.At(envelope.Created, RetryTimes.Base(envelope.Kind), envelope.Tries));
         }
@@ -124,7 +125,8 @@ public sealed class RamScheduler : IScheduler
                 return;
             ref Slot slot = ref _slots[number];
             slot.Tries = (ushort)Math.Clamp(envelope.Tries, 0, ushort.MaxValue);
-            slot.Expires = Seconds(envelope.Expires);
+            if (slot.Expires != 0 || envelope.Expires > Now)
+                slot.Expires = Math.Max(1, Seconds(envelope.Expires));
             slot.Next = envelope.NextTry != 0 ? Seconds(envelope.NextTry) : NextTry(ref slot, RetryTimes.Base((EnvelopeKind)slot.Kind), slot.Tries);
             if (slot.ExpiryPosition != Slot.None)
                 _expiry.Remove(number);
@@ -390,9 +392,13 @@ public sealed class RamScheduler : IScheduler
         ref Slot slot = ref _slots[number];
         Unlink(number);
         work = new(new(slot.Id), source == RemovedSource ? ScheduledAction.Remove : slot.Expires <= now ? ScheduledAction.Expire : ScheduledAction.Deliver);
-        slot.State = SlotState.InFlight;
+        slot.State = source == RemovedSource ? SlotState.InFlightThenRemoved : SlotState.InFlight;
         if (work.Action == ScheduledAction.Expire)
+        {
+            slot.Expires = 0;
             _expiry.Remove(number);
+        }
+
         InFlight++;
         return true;
     }
@@ -461,12 +467,11 @@ public sealed class RamScheduler : IScheduler
         _removed.Push(number, 0);
     }
 
-    // An expiry that could not be dealt with is tried again when the next try would be, not at once.
     private void WatchExpiry(int number)
     {
         ref Slot slot = ref _slots[number];
         if (slot.ExpiryPosition == Slot.None)
-            _expiry.Push(number, slot.Expires > Now ? slot.Expires : Math.Max(slot.Expires, slot.Next));
+            _expiry.Push(number, slot.Expires != 0 ? slot.Expires : slot.Next);
     }
 
     /// <summary>Takes a slot out of what its state puts it into, but for the expiry heap.</summary>

@@ -8,7 +8,10 @@ internal struct Slot
     public ulong Id;
     public ulong HoldQueue;
     public uint Created;
+
+    /// <summary>0 once it was handed out as expired.</summary>
     public uint Expires;
+
     public uint Next;
     public ushort Tries;
     public SlotState State;
