@@ -1,0 +1,101 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace Posthouse.SystemTests.Support;
+
+/// <summary>A client that says just what it is told, and reads replies.</summary>
+public sealed class SmtpClient : IDisposable
+{
+    private readonly TcpClient _client;
+    private readonly NetworkStream _stream;
+    private readonly List<byte> _buffer = [];
+
+    private SmtpClient(TcpClient client)
+    {
+        _client = client;
+        _stream = client.GetStream();
+    }
+
+    public static async Task<SmtpClient> ConnectAsync(int port, bool greet = true)
+    {
+        TcpClient client = new();
+        await client.ConnectAsync("127.0.0.1", port, TestContext.Current.CancellationToken);
+        SmtpClient smtp = new(client);
+        if (greet) Assert.StartsWith("220 ", await smtp.ReadReplyAsync(), StringComparison.Ordinal);
+        return smtp;
+    }
+
+    /// <summary>Sends bytes as they are.</summary>
+    public async Task WriteAsync(string text) => await _stream.WriteAsync(Encoding.Latin1.GetBytes(text), TestContext.Current.CancellationToken);
+
+    /// <summary>Sends a line and reads the reply.</summary>
+    public async Task<string> SayAsync(string line)
+    {
+        await WriteAsync(line + "\r\n");
+        return await ReadReplyAsync();
+    }
+
+    /// <summary>Sends a line and demands a reply that begins like <paramref name="expected"/>.</summary>
+    public async Task<string> SayAsync(string line, string expected)
+    {
+        string reply = await SayAsync(line);
+        Assert.True(reply.StartsWith(expected, StringComparison.Ordinal), $"{line}: expected {expected}, got {reply}");
+        return reply;
+    }
+
+    /// <summary>Reads one reply, its lines joined by \n; empty at the end of the connection.</summary>
+    public async Task<string> ReadReplyAsync()
+    {
+        StringBuilder reply = new();
+        while (true)
+        {
+            string line = await ReadLineAsync();
+            if (line.Length < 4) return reply.Append(line).ToString();
+            reply.Append(line);
+            if (line[3] == ' ') return reply.ToString();
+            reply.Append('\n');
+        }
+    }
+
+    /// <summary>Sends one message; answers the reply to its end.</summary>
+    public async Task<string> SendMessageAsync(string from, string[] to, string content)
+    {
+        await SayAsync($"MAIL FROM:<{from}>", "250");
+        foreach (string recipient in to) await SayAsync($"RCPT TO:<{recipient}>", "250");
+        await SayAsync("DATA", "354");
+        await WriteAsync(content.ReplaceLineEndings("\r\n") + "\r\n.\r\n");
+        return await ReadReplyAsync();
+    }
+
+    public void Dispose() => _client.Dispose();
+
+    private async Task<string> ReadLineAsync()
+    {
+        byte[] block = new byte[4096];
+        using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        deadline.CancelAfter(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            int end = _buffer.IndexOf((byte)'\n');
+            if (end >= 0)
+            {
+                string line = Encoding.Latin1.GetString([.. _buffer[..end]]).TrimEnd('\r');
+                _buffer.RemoveRange(0, end + 1);
+                return line;
+            }
+
+            int count;
+            try
+            {
+                count = await _stream.ReadAsync(block, deadline.Token);
+            }
+            catch (IOException)
+            {
+                count = 0;
+            }
+
+            if (count == 0) return "";
+            _buffer.AddRange(block.AsSpan(0, count));
+        }
+    }
+}
