@@ -14,6 +14,9 @@ public readonly record struct FileStatus(uint Mode, uint Uid, uint Gid, uint Lin
     /// <summary>Whether it is a symbolic link.</summary>
     public bool IsSymbolicLink => (Mode & TypeMask) == 0xA000;
 
+    /// <summary>Whether it is a socket.</summary>
+    public bool IsSocket => (Mode & TypeMask) == 0xC000;
+
     /// <summary>Whether anybody but its owner may write it.</summary>
     public bool IsWritableByOthers => (Mode & 0x12) != 0;
 

@@ -21,6 +21,12 @@ public interface IPrivileges
     ValueTask<PasswordVerdict> CheckPasswordAsync(string user, string password, CancellationToken cancellation);
 
     /// <summary>
+    /// Stores a message in the maildir, mailbox or file that the envelope's action (or the entry that its source names)
+    /// means, as the user whom that concerns. Delivered means that it is on stable storage.
+    /// </summary>
+    ValueTask<DeliveryResult> DeliverToFileAsync(FileDelivery delivery, CancellationToken cancellation);
+
+    /// <summary>
     /// Starts the program that delivers an envelope (an action's command, or the entry that the envelope's source
     /// names), as the user whom that concerns, in a process group of its own.
     /// </summary>

@@ -1,0 +1,32 @@
+using Posthouse.Server.Model;
+
+namespace Posthouse.Server.Delivering.Local;
+
+/// <summary>Where a message is to be stored: paths and names, already expanded and checked.</summary>
+internal abstract record FileTarget
+{
+    private FileTarget()
+    {
+    }
+
+    /// <summary>Opens it for one message, as the user this process is; or says why not.</summary>
+    internal abstract IMessageFile? Open(FileContext context, out DeliveryResult? failure);
+
+    /// <summary>A maildir.</summary>
+    /// <param name="Path">Its absolute path.</param>
+    /// <param name="Extension">The sub-address, whose folder is used if it exists; null: none.</param>
+    /// <param name="Junk">Whether the message belongs into the folder Junk.</param>
+    internal sealed record Maildir(string Path, string? Extension, bool Junk) : FileTarget
+    {
+        internal override IMessageFile? Open(FileContext context, out DeliveryResult? failure) => MaildirFile.Open(this, context, out failure);
+    }
+
+    /// <summary>A file in mbox format: a system mailbox, or a file of aliases or .forward.</summary>
+    /// <param name="Path">Its absolute path.</param>
+    /// <param name="Sender">For its From line; empty: MAILER-DAEMON.</param>
+    /// <param name="System">Whether it is a user's system mailbox: it must then be that user's own, and other programs lock it by <c>PATH.lock</c> too.</param>
+    internal sealed record Mbox(string Path, string Sender, bool System) : FileTarget
+    {
+        internal override IMessageFile? Open(FileContext context, out DeliveryResult? failure) => MboxFile.Open(this, context, out failure);
+    }
+}

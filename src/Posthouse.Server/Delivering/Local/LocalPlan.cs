@@ -1,0 +1,16 @@
+using Posthouse.Server.Model;
+
+namespace Posthouse.Server.Delivering.Local;
+
+/// <summary>What a local delivery comes down to: as which user, and what to do.</summary>
+internal abstract record LocalPlan(UserAccount Account)
+{
+    /// <summary>Store the message in a maildir or file.</summary>
+    internal sealed record Store(UserAccount Account, FileTarget Target) : LocalPlan(Account);
+
+    /// <summary>Give the message to a program.</summary>
+    internal sealed record Run(UserAccount Account, DeliveryCommand Command) : LocalPlan(Account);
+
+    /// <summary>Hand the message to an LMTP server.</summary>
+    internal sealed record Transmit(UserAccount Account, string Destination, string Recipient) : LocalPlan(Account);
+}
