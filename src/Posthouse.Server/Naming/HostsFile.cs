@@ -1,4 +1,6 @@
 using System.Net;
+using System.Text;
+using Posthouse.Wire;
 
 namespace Posthouse.Server.Naming;
 
@@ -15,7 +17,7 @@ public sealed class HostsFile
             string[] words = line.Split('#')[0].Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
             if (words.Length < 2 || !IPAddress.TryParse(words[0], out IPAddress? address))
                 continue;
-            foreach (string name in words.Skip(1).Where(static name => HostName.IsValid(name)))
+            foreach (string name in words.Skip(1).Where(IsHostName))
                 Add(address, name);
         }
         foreach (IPAddress loopback in (IPAddress[])[IPAddress.Loopback, IPAddress.IPv6Loopback])
@@ -47,6 +49,9 @@ public sealed class HostsFile
 
     /// <summary>The addresses of a name; empty if it has none here.</summary>
     public IReadOnlyList<IPAddress> AddressesOf(string name) => _addresses.GetValueOrDefault(name) ?? [];
+
+    /// <summary>Whether a name, without a final dot, can be a host's.</summary>
+    internal static bool IsHostName(string name) => HostName.IsValidDomain(Encoding.UTF8.GetBytes(name), international: false);
 
     private void Add(IPAddress address, string name)
     {

@@ -58,7 +58,7 @@ public sealed class Resolver : IResolver
             return new(DnsAnswer<string>.Found(names));
         return AskAsync(
             address.GetArpaName().TrimEnd('.').ToLowerInvariant(), QueryType.PTR,
-            static record => record is PtrRecord pointer && pointer.PtrDomainName.Value.TrimEnd('.') is var name && HostName.IsValid(name) ? name : null,
+            static record => record is PtrRecord pointer && pointer.PtrDomainName.Value.TrimEnd('.') is var name && HostsFile.IsHostName(name) ? name : null,
             cancellation);
     }
 
@@ -66,7 +66,7 @@ public sealed class Resolver : IResolver
     public ValueTask<DnsAnswer<IPAddress>> FindAddressesAsync(string host, AddressFamily family, CancellationToken cancellation = default)
     {
         string name = host.TrimEnd('.').ToLowerInvariant();
-        if (!HostName.IsValid(name))
+        if (!HostsFile.IsHostName(name))
             return new(DnsAnswer<IPAddress>.None(DnsStatus.NoSuchName));
         if (_hosts.AddressesOf(name) is { Count: > 0 } known)
         {

@@ -200,7 +200,7 @@ public sealed class ResolverTests : IAsyncDisposable
     [InlineData("a b", false)]
     [InlineData("exämple.org", false)]
     [InlineData("<unknown>", false)]
-    public void Host_names_are_validated(string name, bool expected) => Assert.Equal(expected, HostName.IsValid(name));
+    public void Host_names_are_validated(string name, bool expected) => Assert.Equal(expected, HostsFile.IsHostName(name));
 
     private ValueTask<ReverseName> ReverseAsync() => new ReverseNames(_resolver, _time).FindAsync(s_client, Token);
 

@@ -1,0 +1,9 @@
+using System.Text.Json.Serialization;
+
+namespace Posthouse.Server.Control;
+
+/// <summary>How requests and replies of the control socket are written.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ControlRequest))]
+[JsonSerializable(typeof(ControlReply))]
+public sealed partial class ControlJson : JsonSerializerContext;
