@@ -2,7 +2,9 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using System.Security.Authentication;
 using Posthouse.Server.Model;
+using Posthouse.Server.Native;
 
 namespace Posthouse.Server.Transport;
 
@@ -133,29 +135,42 @@ public sealed class Connection : IAsyncDisposable
 
     /// <summary>
     /// Makes the server's side of a TLS handshake, within <paramref name="limit"/>. Null when it succeeded, and
-    /// <see cref="Tls"/> says how; otherwise the connection is good for nothing but being disposed. What the client sent
+    /// <see cref="Tls"/> says how; otherwise the connection is good for nothing but being disposed, except that after 4.3.2 (too many handshakes, none begun) a
+    /// 421 can still be said in the clear. What the client sent
     /// in the clear and the caller has already received is the caller's to discard (RFC 3207 4.2).
     /// </summary>
     public async ValueTask<Fault?> UpgradeToTlsAsync(TlsServer server, TimeSpan limit)
     {
+        if (!server.Threads.HasRoom)
+            return Fault.Temporary("Too many TLS handshakes", null, 3, 2);
         SetDeadline(limit);
-        SslStream stream = new(new NetworkStream(_socket, ownsSocket: false), leaveInnerStreamOpen: true);
+        HandshakeStream transport = new(_socket, server.Threads);
+        SslStream stream = new(transport, leaveInnerStreamOpen: true);
+        string problem;
         try
         {
             Tls = await server.HandshakeAsync(stream);
+            transport.Finish();
             _tls = stream;
             return null;
         }
-        catch (Exception error) when (IsBroken(error) || error is System.Security.Authentication.AuthenticationException)
+        catch (AuthenticationException error)
         {
-            Finish(ConnectionEnd.Broken, error.Message);
-            await stream.DisposeAsync();
-            return Fault.Temporary("TLS handshake failed", EndDetail, 7, 0);
+            problem = error.InnerException is { } inner ? $"{error.Message} {inner.Message}" : error.Message;
+        }
+        catch (Exception error) when (IsBroken(error))
+        {
+            problem = error.Message;
         }
         finally
         {
             ClearDeadline();
+            // Back to the thread pool: the session's work must not run on a handshake thread.
+            await Task.Yield();
         }
+        Finish(ConnectionEnd.Broken, problem);
+        await stream.DisposeAsync();
+        return Fault.Temporary("TLS handshake failed", problem, 7, 0);
     }
 
     /// <summary>Believes a proxy about where the client is.</summary>

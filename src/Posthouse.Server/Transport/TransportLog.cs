@@ -12,4 +12,13 @@ internal static partial class TransportLog
 
     [LoggerMessage(1202, LogLevel.Error, "smtp-in: listener {Listener} is gone: {Error}")]
     public static partial void ListenerGone(ILogger logger, string listener, string error);
+
+    [LoggerMessage(1203, LogLevel.Information, "pki {Pki}: certificate changed, using the new one")]
+    public static partial void CertificateReplaced(ILogger logger, string pki);
+
+    [LoggerMessage(1204, LogLevel.Warning, "pki {Pki}: the changed certificate cannot be used, keeping the old one: {Problem}")]
+    public static partial void CertificateKept(ILogger logger, string pki, string? problem);
+
+    [LoggerMessage(1205, LogLevel.Warning, "{Problem} in \"{Ciphers}\"")]
+    public static partial void CipherIgnored(ILogger logger, string problem, string ciphers);
 }

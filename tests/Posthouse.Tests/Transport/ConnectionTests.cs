@@ -143,7 +143,7 @@ public sealed class ConnectionTests : IDisposable
         try
         {
             await using SocketPair pair = await SocketPair.UnixAsync(path, _watch);
-            Assert.Equal(Environment.ProcessId, pair.Server.Peer!.Value.Pid);
+            Assert.Equal(Environment.ProcessId, pair.Server.Peer!.Value.Process);
             Assert.True(pair.Server.IsUnix);
             Assert.Null(pair.Server.Remote);
         }
