@@ -1,4 +1,4 @@
-using Posthouse.Plugs;
+using System.Text.Json;
 
 namespace Posthouse.Server.Control;
 
@@ -17,8 +17,8 @@ public sealed record ControlReply
     /// <summary>How many envelopes it concerned.</summary>
     public int? Count { get; init; }
 
-    /// <summary>An envelope.</summary>
-    public Envelope? Envelope { get; init; }
+    /// <summary>An envelope, as it is stored.</summary>
+    public JsonElement? Envelope { get; init; }
 
     /// <summary>Where the envelope stands: <c>pending</c>, <c>inflight</c>, <c>held</c>, <c>suspended</c>; null when the scheduler does not know it.</summary>
     public string? State { get; init; }
