@@ -12,7 +12,7 @@ public sealed record TableDefinition(string Name, TableKind Kind, TableSource So
     /// <summary>The entries, when <see cref="Source"/> is <see cref="TableSource.Inline"/>.</summary>
     public IReadOnlyList<TableEntry> Entries { get; init; } = [];
 
-    /// <summary>The absolute path of a file, a database (as written, without <c>.db</c>), or the argument of an external program; null when there is none.</summary>
+    /// <summary>The absolute path of a file, a database, or the argument of an external program; null when there is none.</summary>
     public string? Path { get; init; }
 
     /// <summary>The TYPE of an external table: its program is <c>table-TYPE</c>.</summary>

@@ -34,13 +34,13 @@ public sealed class TableFile
     /// <summary>Everything wrong with the file, in order; empty when it is good. At most 100 are kept.</summary>
     public IReadOnlyList<TableFileError> Errors => _errors;
 
-    /// <summary>Reads and parses a file; one that cannot be read is an error like any other.</summary>
-    public static TableFile Read(string path)
+    /// <summary>Reads and parses a file; one that cannot be read is an error like any other. A <paramref name="kind"/> given is not found out.</summary>
+    public static TableFile Read(string path, TableKind? kind = null)
     {
         try
         {
             using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            return Read(stream, path);
+            return Read(stream, path, kind);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -49,7 +49,7 @@ public sealed class TableFile
     }
 
     /// <summary>Reads and parses an open file, which stays open. Throws what the stream throws.</summary>
-    public static TableFile Read(Stream stream, string path)
+    public static TableFile Read(Stream stream, string path, TableKind? kind = null)
     {
         using MemoryStream content = new();
         byte[] block = ArrayPool<byte>.Shared.Rent(64 << 10);
@@ -67,13 +67,13 @@ public sealed class TableFile
             ArrayPool<byte>.Shared.Return(block);
         }
 
-        return Parse(content.GetBuffer().AsSpan(0, (int)content.Length), path);
+        return Parse(content.GetBuffer().AsSpan(0, (int)content.Length), path, kind);
     }
 
     /// <summary>Parses a file's content; <paramref name="path"/> is for the errors.</summary>
-    public static TableFile Parse(ReadOnlySpan<byte> content, string path)
+    public static TableFile Parse(ReadOnlySpan<byte> content, string path, TableKind? kind = null)
     {
-        TableFile file = new(path);
+        TableFile file = new(path) { _kind = kind };
         int number = 0;
         foreach (Range range in content.Split((byte)'\n'))
         {
