@@ -12,7 +12,7 @@ namespace Posthouse.Server.Rules;
 /// entry's elements or a user; a user becomes its alias's elements, or its .forward's, or a delivery. What was
 /// visited already is dropped, so that nobody gets a message twice. A user below itself is not expanded the same way
 /// again: behind its own alias it goes on to its .forward, behind that to its mailbox; so <c>joe: joe, archive</c> and a .forward
-/// with one's own address deliver, and rings of names end. The first failure refuses the recipient: the sender then knows, and may try again as a whole.
+/// with one's own name or address deliver, and rings of names end. A virtual address below itself is dropped. The first failure refuses the recipient: the sender then knows, and may try again as a whole.
 /// </summary>
 internal sealed class Expansion
 {
@@ -75,13 +75,16 @@ internal sealed class Expansion
     private async ValueTask<SmtpReply?> VisitAddressAsync(ExpansionNode node, CancellationToken cancellation)
     {
         Mailbox address = node.Address;
-        if (!IsFirst($"a {address.LocalPart.ToLowerInvariant()}@{address.Domain.ToLowerInvariant()}"))
+        bool isBelowItself = IsBelowItself(node);
+        if (!IsFirst($"a {isBelowItself} {address.LocalPart.ToLowerInvariant()}@{address.Domain.ToLowerInvariant()}"))
             return null;
         (MatchRule? rule, string? failure) = await _rules.MatchAsync(_session, address, node.Parent is not null, cancellation);
         if (failure is not null)
             return Temporary(failure);
         switch (rule?.Action)
         {
+            case LocalAction { Virtual: not null } or RelayAction when isBelowItself:
+                return null;
             case LocalAction { Virtual: { } table } action:
                 ExpansionAnswer answer = await _lookup.VirtualAsync(table, address, cancellation);
                 if (answer.Failure is not null)
@@ -238,6 +241,18 @@ internal sealed class Expansion
                 Source = parent.Kind == ExpansionKind.Include ? parent.Source with { IncludedIndex = i } : new(isForward, answer.Key, i),
             });
         }
+    }
+
+    private static bool IsBelowItself(ExpansionNode node)
+    {
+        for (ExpansionNode? above = node.Parent; above is not null; above = above.Parent)
+        {
+            if (above.Kind == ExpansionKind.Address && above.Address.LocalPart.Equals(node.Address.LocalPart, StringComparison.OrdinalIgnoreCase)
+                && above.Address.Domain.Equals(node.Address.Domain, StringComparison.OrdinalIgnoreCase))
+                return true;
+        }
+
+        return false;
     }
 
     private bool IsFirst(string key) => _seen.Add(key);

@@ -121,16 +121,26 @@ public readonly record struct NetAddress
     private static bool TryParseV4(ReadOnlySpan<char> text, int atLeast, out uint number)
     {
         number = 0;
-        int count = 0;
-        foreach (Range range in text.Split('.'))
+        uint part = 0;
+        int count = 0, digits = 0;
+        for (int i = 0; i <= text.Length; i++)
         {
-            ReadOnlySpan<char> part = text[range];
-            if (++count > 4 || part.Length is 0 or > 3 || part.ContainsAnyExceptInRange('0', '9') || (part.Length > 1 && part[0] == '0'))
+            if (i == text.Length || text[i] == '.')
+            {
+                if (digits == 0 || part > 255 || ++count > 4)
+                    return false;
+                number = number << 8 | part;
+                part = 0;
+                digits = 0;
+            }
+            else if (!char.IsAsciiDigit(text[i]) || ++digits > 3 || (digits == 2 && part == 0))
+            {
                 return false;
-            uint value = uint.Parse(part, System.Globalization.CultureInfo.InvariantCulture);
-            if (value > 255)
-                return false;
-            number = number << 8 | value;
+            }
+            else
+            {
+                part = part * 10 + (uint)(text[i] - '0');
+            }
         }
 
         if (count < atLeast)
