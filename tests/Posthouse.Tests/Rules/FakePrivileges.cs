@@ -17,5 +17,7 @@ internal sealed class FakePrivileges : IPrivileges
 
     public ValueTask<PasswordVerdict> CheckPasswordAsync(string user, string password, CancellationToken cancellation) => throw new InvalidOperationException();
 
+    public ValueTask<DeliveryResult> DeliverToFileAsync(FileDelivery delivery, CancellationToken cancellation) => throw new InvalidOperationException();
+
     public ValueTask<DeliveryStart> StartDeliveryAsync(Envelope envelope, CancellationToken cancellation) => throw new InvalidOperationException();
 }
