@@ -90,7 +90,12 @@ internal sealed class Lexer
                 case End:
                     if (_included.Count == 0)
                         return new(TokenKind.EndOfFile, "", position);
-                    _source = _included.Pop();
+                    if (_isFirst)
+                    {
+                        _source = _included.Pop();
+                        continue;
+                    }
+                    // A last line without an end has one all the same; the file itself ends after it.
                     _isFirst = true;
                     return new(TokenKind.EndOfLine, "\n", position);
                 case '\n':

@@ -33,6 +33,7 @@ internal sealed partial class StatementParser
             Once(seen, option);
         }
         while (!_failed && !_token.IsEnd);
+        draft.IsBroken |= _failed;
     }
 
     private PkiDhe Dhe()
@@ -110,5 +111,8 @@ internal sealed partial class StatementParser
         public string? Key { get; set; }
 
         public PkiDhe Dhe { get; set; }
+
+        /// <summary>Whether a statement had an error, so that what is missing may only be misspelt.</summary>
+        public bool IsBroken { get; set; }
     }
 }

@@ -63,9 +63,9 @@ internal sealed partial class StatementParser
         var finished = new Dictionary<string, PkiConfiguration>(StringComparer.Ordinal);
         foreach ((string name, PkiDraft draft) in _pki)
         {
-            if (draft.Certificate is null)
+            if (draft.Certificate is null && !draft.IsBroken)
                 Error(draft.Position, $"pki {Quote(name)} has no certificate: expected pki {name} cert");
-            if (draft.Key is null)
+            if (draft.Key is null && !draft.IsBroken)
                 Error(draft.Position, $"pki {Quote(name)} has no key: expected pki {name} key");
             finished.Add(name, new(name, draft.Certificate ?? "", draft.Key ?? "", draft.Dhe) { Position = draft.Position });
         }
