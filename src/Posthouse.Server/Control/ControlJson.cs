@@ -6,4 +6,5 @@ namespace Posthouse.Server.Control;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ControlRequest))]
 [JsonSerializable(typeof(ControlReply))]
+[JsonSerializable(typeof(System.Text.Json.JsonElement))]
 public sealed partial class ControlJson : JsonSerializerContext;

@@ -51,7 +51,7 @@ public static class QueueLine
     private static string Address(string address) => address.Length == 0 ? "@" : Visible(address);
 
     /// <summary>Control characters as <c>\xNN</c>: a terminal prints this.</summary>
-    internal static string Visible(string? text)
+    public static string Visible(string? text)
     {
         if (string.IsNullOrEmpty(text) || !text.Any(char.IsControl))
             return text ?? "";
