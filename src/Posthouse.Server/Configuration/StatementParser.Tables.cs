@@ -205,6 +205,17 @@ internal sealed partial class StatementParser
     {
         switch (service)
         {
+            case TableService.Regex when !PosixPattern.TryTranslate(key, out _, out string error):
+                // A file can be mended while the server runs; what stands in the configuration cannot.
+                string message = $"{Quote(key)} is no regular expression: it {error}";
+                if (table.Source == TableSource.Inline)
+                    Error(place, message);
+                else
+                    Warn(place, message);
+                break;
+            case TableService.NetAddr when key != "local" && !NetAddress.TryParseNetwork(key, out _, out _):
+                Warn(place, $"{Quote(key)} matches no client: expected an address, a network such as 192.0.2.0/24, or local");
+                break;
             case TableService.RelayHost when !RelayUrl.TryParse(value ?? key, out _, out string reason):
                 Warn(place, $"{Quote(value ?? key)} is no relay URL: {reason}");
                 break;

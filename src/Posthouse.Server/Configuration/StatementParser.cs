@@ -79,6 +79,7 @@ internal sealed partial class StatementParser
             case "smtp": SmtpStatement(); break;
             case "srs": SrsStatement(first.Position); break;
             case "table": TableStatement(first.Position); break;
+            case "accept" or "reject": FailAt(first, "match … action NAME or match … reject: the language of OpenSMTPD before 6.4 is not read"); break;
             default: FailAt(first, "a statement (action, listen, match, table, …) or name = value"); break;
         }
     }

@@ -44,6 +44,7 @@ public class ErrorTests
     [InlineData("foo bar", 1, 1, "unexpected \"foo\": expected a statement (action, listen, match, table, …) or name = value")]
     [InlineData("}", 1, 1, "unexpected \"}\": expected a statement (action, listen, match, table, …) or name = value")]
     [InlineData("\"action\" b mbox", 1, 1, "unexpected \"action\": expected a statement (action, listen, match, table, …) or name = value")]
+    [InlineData("accept from any for local deliver to mbox", 1, 1, "unexpected \"accept\": expected match … action NAME or match … reject: the language of OpenSMTPD before 6.4 is not read")]
     [InlineData("x =", 1, 4, "unexpected the end of the line: expected the value of the macro, in quotes if it has spaces")]
     [InlineData("x = a b", 1, 7, "unexpected \"b\": expected the end of the line")]
     [InlineData("queue compression now", 1, 19, "unexpected \"now\": expected the end of the line")]
@@ -171,6 +172,8 @@ public class ErrorTests
     [InlineData("queue encryption secret", 1, 18, "the key has 6 bytes: expected exactly 32")]
     [InlineData("admd \"a b\"", 1, 6, "\"a b\" is no authservid: expected printable characters without spaces")]
     [InlineData("resolver dns.example.org", 1, 10, "\"dns.example.org\" is no name server: expected an address, perhaps with a port, such as 192.0.2.1:53 or [2001:db8::1]:53")]
+    [InlineData("match for domain regex { a, \"(b\" } reject", 1, 29, "\"(b\" is no regular expression: it has a '(' without ')'")]
+    [InlineData("filter x phase connect match rdns regex \"[a\" junk", 1, 41, "\"[a\" is no regular expression: it has a '[' without ']'")]
     [InlineData("include \"/none\"", 1, 9, "cannot include \"/none\": expected a file at /none")]
     public void Meaning(string text, int line, int column, string message) => Single(text, line, column, DiagnosticSeverity.Error, message);
 
@@ -180,6 +183,8 @@ public class ErrorTests
     [InlineData("action b relay host smtp+tls://mail.example.org:0", 1, 21, "\"smtp+tls://mail.example.org:0\" is no relay URL: expected a port")]
     [InlineData("action b relay host gopher://x", 1, 21, "\"gopher://x\" is no relay URL: expected the scheme smtp, smtp+tls, smtp+notls, smtps or lmtp")]
     [InlineData("action b relay host smtps://l@x.org", 1, 21, "\"smtps://l@x.org\" has a label but the action has no credentials: expected auth <table>")]
+    [InlineData("match from src { 10.0.0.0/8, local, ::1, 10.0.0.0/33 } reject", 1, 42, "\"10.0.0.0/33\" matches no client: expected an address, a network such as 192.0.2.0/24, or local")]
+    [InlineData("filter x phase connect match src mail.example.org junk", 1, 34, "\"mail.example.org\" matches no client: expected an address, a network such as 192.0.2.0/24, or local")]
     [InlineData("proc q \"/usr/bin/none -x\"", 1, 8, "program \"/usr/bin/none\" was not found")]
     [InlineData("filter x proc-exec filter-none", 1, 20, "program \"filter-none\" was not found")]
     [InlineData("filter x phase connect match rdns reject \"go away\"", 1, 42, "\"go away\" has no reply code and is sent after 550: expected a text that begins with 4xx or 5xx")]
@@ -227,6 +232,16 @@ public class ErrorTests
         Assert.Equal(new("/etc/bad", 2, 2), result.Diagnostics[1].Position);
         Assert.Equal("unexpected \"c\" in table \"y\": expected a value after the key", result.Diagnostics[1].Message);
         Assert.Equal(2, result.Diagnostics.Count);
+    }
+
+    [Fact]
+    public void A_bad_entry_of_a_file_is_a_warning_because_it_can_be_mended_while_the_server_runs()
+    {
+        var machine = new FakeEnvironment();
+        machine.Files["/etc/patterns"] = "^a\n*b\n";
+        ConfigurationResult result = machine.Parse("table x file:/etc/patterns\nmatch from any for domain regex <x> reject");
+        Assert.Equal("/etc/patterns:2:1: warning: \"*b\" is no regular expression: it has a '*' with nothing before it", Assert.Single(result.Diagnostics).ToString());
+        Assert.True(result.IsValid);
     }
 
     [Fact]
