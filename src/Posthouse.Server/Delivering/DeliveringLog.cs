@@ -51,7 +51,4 @@ internal static partial class DeliveringLog
 
     [LoggerMessage(1912, LogLevel.Warning, "delivery: {Running} deliveries were still running after {Seconds} s and were given up; they are tried again at the next start")]
     public static partial void GaveUp(ILogger logger, int running, int seconds);
-
-    [LoggerMessage(1913, LogLevel.Information, "bounce: {Id} drops the notice for <{Recipient}>: {Text}")]
-    public static partial void BounceDropped(ILogger logger, EnvelopeId id, string recipient, string text);
 }

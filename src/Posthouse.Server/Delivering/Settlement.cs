@@ -163,11 +163,11 @@ internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProv
             Error = result.Text,
             Flags = _suspensions.TryRemove(envelope.Id, out bool suspended) ? Suspend(envelope.Flags, suspended) : envelope.Flags,
         };
-        if (IsWarningDue(updated, now))
+        if (WarningDue(updated, now) is { } warned)
         {
             QueueResult queued = await _bounces.CommitAsync(updated, BounceType.Delayed, updated.Status, updated.Error, result.Remote, Options);
             if (queued.IsOk)
-                updated = updated with { LastBounce = now };
+                updated = updated with { LastBounce = warned };
             else
                 DeliveringLog.BounceNotQueued(logger, BounceType.Delayed, envelope.Id, queued.Message);
         }
@@ -180,20 +180,21 @@ internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProv
     /// <summary>The flags with or without the mark of suspension.</summary>
     public static EnvelopeFlags Suspend(EnvelopeFlags flags, bool suspended) => suspended ? flags | EnvelopeFlags.Suspended : flags & ~EnvelopeFlags.Suspended;
 
-    // The first age that the next try would be past and that the sender has not been told of.
-    private bool IsWarningDue(Envelope envelope, long now)
+    // The time of the last warning that the next try would be past and that the sender has not had.
+    private long? WarningDue(Envelope envelope, long now)
     {
         if (Options.WarnIntervals.Count == 0 || !NotifyPolicy.IsWanted(envelope, BounceType.Delayed))
-            return false;
+            return null;
         long next = RetryTimes.After(now, envelope.Created, RetryTimes.Base(envelope.Kind), envelope.Tries);
+        long? due = null;
         foreach (TimeSpan interval in Options.WarnIntervals)
         {
             long at = envelope.Created + (long)interval.TotalSeconds;
             if (next >= at && envelope.LastBounce < at)
-                return true;
+                due = at;
         }
 
-        return false;
+        return due;
     }
 
     private void Log(Envelope envelope, DeliveryResult result)
