@@ -11,7 +11,9 @@ namespace Posthouse.Server.Delivering;
 /// <param name="scheduler">Keeps what finds no room.</param>
 /// <param name="holdQueues">Distinguishes the hold queues of these lanes from those of other kinds: the upper bits of their numbers.</param>
 /// <param name="start">Starts a delivery without blocking; its end is told by <see cref="Finish"/>.</param>
-internal sealed class DeliveryLanes(LaneLimits limits, IScheduler scheduler, ulong holdQueues, Action<DeliveryLanes.Lane, Envelope> start)
+/// <param name="changed">Called, one call at a time, when the numbers have changed.</param>
+internal sealed class DeliveryLanes(
+    LaneLimits limits, IScheduler scheduler, ulong holdQueues, Action<DeliveryLanes.Lane, Envelope> start, Action<DeliveryLanes> changed)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Lane> _lanes = new(StringComparer.Ordinal);
@@ -21,21 +23,14 @@ internal sealed class DeliveryLanes(LaneLimits limits, IScheduler scheduler, ulo
     private int _running;
     private int _waiting;
 
-    /// <summary>How many deliveries run.</summary>
-    public int Running => Volatile.Read(ref _running);
+    /// <summary>How many deliveries run. Ask in <c>changed</c> only, as for the next two.</summary>
+    public int Running => _running;
 
     /// <summary>How many envelopes wait for room.</summary>
-    public int Waiting => Volatile.Read(ref _waiting);
+    public int Waiting => _waiting;
 
     /// <summary>How many destinations have work.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (_lock)
-                return _lanes.Count;
-        }
-    }
+    public int Count => _lanes.Count;
 
     /// <summary>Changes the limits; what runs goes on.</summary>
     public void Limit(LaneLimits limits)
@@ -67,6 +62,7 @@ internal sealed class DeliveryLanes(LaneLimits limits, IScheduler scheduler, ulo
             _waiting++;
             GiveTurn(lane);
             StartNext();
+            changed(this);
             return true;
         }
     }
@@ -83,6 +79,7 @@ internal sealed class DeliveryLanes(LaneLimits limits, IScheduler scheduler, ulo
             StartNext();
             if (lane.Running == 0 && lane.Waiting.Count == 0)
                 _lanes.Remove(lane.Destination);
+            changed(this);
         }
     }
 
@@ -104,6 +101,7 @@ internal sealed class DeliveryLanes(LaneLimits limits, IScheduler scheduler, ulo
             foreach (string idle in _lanes.Where(static pair => pair.Value.Running == 0).Select(static pair => pair.Key).ToArray())
                 _lanes.Remove(idle);
             _waiting = 0;
+            changed(this);
             return drained;
         }
     }

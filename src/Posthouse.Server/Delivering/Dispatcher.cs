@@ -62,8 +62,8 @@ public sealed class Dispatcher : IAsyncDisposable
         _time = time;
         _logger = logger;
         _settlement = new(queue, scheduler, time, logger, counters) { Options = options };
-        _local = new(options.Local, scheduler, 1, StartLocal);
-        _others = new(LaneLimits.Open, scheduler, 2, StartOther);
+        _local = new(options.Local, scheduler, 1, StartLocal, Gauge);
+        _others = new(LaneLimits.Open, scheduler, 2, StartOther, static _ => { });
         _inFlight = counters["scheduler.envelope.inflight"];
         _envelopes = counters["scheduler.envelope"];
         _localEnvelopes = counters["mda.envelope"];
@@ -261,8 +261,6 @@ public sealed class Dispatcher : IAsyncDisposable
             if (!lanes.Submit(isLocal ? envelope.User ?? "" : envelope.Kind == EnvelopeKind.Bounce ? "bounce" : "relay", envelope))
                 _inFlight.Add(-1);
             Leave();
-            if (isLocal)
-                Gauge();
         }
     }
 
@@ -296,16 +294,14 @@ public sealed class Dispatcher : IAsyncDisposable
         }
 
         lanes.Finish(lane);
-        if (lanes == _local)
-            Gauge();
         if (result is null)
         {
             Return(envelope.Id);
             return;
         }
 
-        await _settlement.SettleAsync(envelope, result);
         _inFlight.Add(-1);
+        await _settlement.SettleAsync(envelope, result);
         Leave();
     }
 
@@ -331,8 +327,6 @@ public sealed class Dispatcher : IAsyncDisposable
             _scheduler.Return(envelope.Id);
             _inFlight.Add(-1);
         }
-
-        Gauge();
     }
 
     private void Return(EnvelopeId id)
@@ -348,13 +342,12 @@ public sealed class Dispatcher : IAsyncDisposable
             _idle.TrySetResult();
     }
 
-    private void Gauge()
+    private void Gauge(DeliveryLanes lanes)
     {
-        (int running, int waiting) = (_local.Running, _local.Waiting);
-        _localEnvelopes.Set(running + waiting);
-        _localRunning.Set(running);
-        _localPending.Set(waiting);
-        _localUsers.Set(_local.Count);
+        _localEnvelopes.Set(lanes.Running + lanes.Waiting);
+        _localRunning.Set(lanes.Running);
+        _localPending.Set(lanes.Waiting);
+        _localUsers.Set(lanes.Count);
     }
 
     private static EnvelopeKinds Kinds(EnvelopeKind kind) => (EnvelopeKinds)(1 << (int)kind);

@@ -103,8 +103,8 @@ internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProv
     public void Forget(EnvelopeId id)
     {
         _suspensions.TryRemove(id, out _);
-        scheduler.Delete(id);
         _envelopes.Add(-1);
+        scheduler.Delete(id);
     }
 
     /// <summary>Keeps in mind that an envelope in flight was suspended or resumed: the next update of it must say so.</summary>
