@@ -27,6 +27,9 @@ public sealed record SessionProfile
     /// <summary>Whether AUTH is offered or demanded.</summary>
     public ListenerAuth Auth { get; init; }
 
+    /// <summary>Who may authenticate; null only where <see cref="Auth"/> is off.</summary>
+    public PasswordCheck? Passwords { get; init; }
+
     /// <summary>The senders that an authenticated user may use (service mailaddrmap); null: any.</summary>
     public ITable? Senders { get; init; }
 

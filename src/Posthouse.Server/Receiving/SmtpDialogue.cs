@@ -252,12 +252,12 @@ public sealed class SmtpDialogue
             return new(SessionAction.Close, error);
         }
         Chunk = chunk;
-        if ((NotReadyForContent() ?? (_failed ? Replies.ChunkFailed : null)) is { } reply)
-        {
-            Wrong(reply);
-            return chunk.Length > _profile.MaxMessageSize ? new(SessionAction.Close, Replies.TooLarge) : new(SessionAction.DiscardChunk, reply);
-        }
-        return chunk.Length > _profile.MaxMessageSize ? new(SessionAction.Close, Replies.TooLarge) : new(SessionAction.TakeChunk);
+        SmtpReply? refusal = NotReadyForContent() ?? (_failed ? Replies.ChunkFailed : null);
+        SessionStep step = refusal == null ? new(SessionAction.TakeChunk) : Wrong(refusal);
+        // Reading a chunk only to forget it has to have a bound.
+        if (chunk.Length > _profile.MaxMessageSize)
+            return new(SessionAction.Close, Replies.TooLarge);
+        return step.Action == SessionAction.Reply ? new(SessionAction.DiscardChunk, step.Reply) : step;
     }
 
     private SmtpReply? NotReadyForContent() =>
