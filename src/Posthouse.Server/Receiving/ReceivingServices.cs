@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.Extensions.Logging;
 using Posthouse.Server.Model;
+using Posthouse.Server.Naming;
 using Posthouse.Server.Queueing;
 using Posthouse.Server.Rules;
 using Posthouse.Wire;
@@ -16,11 +17,8 @@ public sealed record ReceivingServices
     /// <summary>Decides about a recipient, within a time of its own.</summary>
     public required Func<SessionContext, Mailbox, CancellationToken, ValueTask<Resolution>> Resolve { get; init; }
 
-    /// <summary>Asks for a client's name; cancelled after <see cref="NameDeadline"/>. Null: nobody is asked, and only the loopback has a name.</summary>
-    public Func<IPAddress, CancellationToken, ValueTask<ClientName>>? FindName { get; init; }
-
-    /// <summary>How long the banner waits for the client's name.</summary>
-    public TimeSpan NameDeadline { get; init; } = TimeSpan.FromSeconds(10);
+    /// <summary>Asks for a client's name, within a time of its own (<see cref="ReverseNames.FindAsync"/>). Null: nobody is asked, and only the loopback has a name.</summary>
+    public Func<IPAddress, CancellationToken, ValueTask<ReverseName>>? FindName { get; init; }
 
     /// <summary>How long a wrong password takes to be refused, so that guessing is slow and tells nothing by its time.</summary>
     public Func<TimeSpan> AuthDelay { get; init; } = static () => TimeSpan.FromMilliseconds(Random.Shared.Next(1000));

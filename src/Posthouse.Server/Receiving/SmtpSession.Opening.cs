@@ -3,6 +3,7 @@ using System.Text;
 using Posthouse.Plugs;
 using Posthouse.Server.Configuration;
 using Posthouse.Server.Model;
+using Posthouse.Server.Naming;
 using Posthouse.Server.Transport;
 using Posthouse.Wire;
 
@@ -49,7 +50,7 @@ internal sealed partial class SmtpSession
         if (_profile.Hostnames != null && _connection.Local is { } local)
         {
             TableResult found = await _profile.Hostnames.LookupAsync(TableService.AddrName, local.Address.ToString());
-            if (found.IsFound && HostName.IsValidGreeting(Encoding.UTF8.GetBytes(found.Value ?? "")))
+            if (found.IsFound && Wire.HostName.IsValidGreeting(Encoding.UTF8.GetBytes(found.Value ?? "")))
                 serverName = found.Value!;
         }
         if (_connection.Remote is { } remote)
@@ -66,22 +67,12 @@ internal sealed partial class SmtpSession
 
     private async ValueTask FindNameAsync(IPAddress address)
     {
-        ClientName name = new(IPAddress.IsLoopback(address) ? "localhost" : null, IsConfirmed: IPAddress.IsLoopback(address));
-        if (_services.FindName is { } find)
-        {
-            using CancellationTokenSource deadline = new(_services.NameDeadline, _services.Time);
-            try
-            {
-                name = await find(address, deadline.Token);
-            }
-            catch (OperationCanceledException)
-            {
-                // Its name servers are slow. Mail is not refused for that; rules and filters see a client without a name.
-                name = default;
-            }
-        }
-        if (name.Name is { } text && HostName.IsValidGreeting(Encoding.UTF8.GetBytes(text)))
-            (_reverseName, _isConfirmed) = (text.TrimEnd('.'), name.IsConfirmed);
+        bool isLoopback = IPAddress.IsLoopback(address);
+        ReverseName name = _services.FindName is { } find
+            ? await find(address, CancellationToken.None)
+            : new(isLoopback ? "localhost" : null, isLoopback ? ForwardConfirmation.Pass : ForwardConfirmation.Fail);
+        if (name.Name is { } text && Wire.HostName.IsValidGreeting(Encoding.UTF8.GetBytes(text)))
+            (_reverseName, _isConfirmed) = (text.TrimEnd('.'), name.Confirmation == ForwardConfirmation.Pass);
     }
 
     private async ValueTask<bool> StartTlsAsync(SmtpReply ready)

@@ -1,0 +1,68 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Posthouse.Plugs;
+using Posthouse.Server.Configuration;
+using Posthouse.Server.Native;
+using Posthouse.Server.Receiving;
+using Posthouse.Server.Transport;
+using Posthouse.Tests.Transport;
+
+namespace Posthouse.Tests.Receiving;
+
+/// <summary>A certificate, and users: joe with the password secret, who may send as joe@example.org; the lookup of broken fails.</summary>
+internal sealed class TlsServerFixture : IAsyncDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("posthouse-smtp-").FullName;
+    private readonly HandshakeThreads _threads = new(1);
+
+    public TlsServerFixture()
+    {
+        CertificateFiles files = TestCertificate.For("mx.example.org").WriteTo(_directory, "mx");
+        TlsServer server = TlsServer.Create(new TlsOptions([files]), _threads, TimeProvider.System, NullLogger.Instance, out _)!;
+        Users users = new();
+        Profile = SmtpServerFixture.Profile with { Tls = ListenerTls.Offered, TlsServer = server, Auth = ListenerAuth.Optional, Passwords = new PasswordCheck(users), Senders = users };
+    }
+
+    public SessionProfile Profile { get; }
+
+    public async Task<SslStream> StartTlsAsync(SmtpServerFixture server, string? address = null, string injected = "")
+    {
+        Socket client = await server.ConnectAsync(address);
+        await server.ReadRepliesAsync(client, 1);
+        Assert.Equal("220 2.0.0 Ready to start TLS\r\n", await server.AskAsync(client, "STARTTLS\r\n" + injected));
+        SslStream stream = new(new NetworkStream(client, ownsSocket: false), false, (_, _, _, _) => true);
+        await stream.AuthenticateAsClientAsync("mx.example.org");
+        return stream;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _threads.Dispose();
+        Directory.Delete(_directory, true);
+        return default;
+    }
+
+    private sealed class Users : ITable
+    {
+        private static readonly string s_hash = CryptPassword.Compute("secret", "$6$salt$")!;
+
+        public bool Supports(TableService service) => service is TableService.Credentials or TableService.MailAddrMap;
+
+        public ValueTask<TableResult> CheckAsync(TableService service, string key, CancellationToken cancellation = default) => new(TableResult.NotFound);
+
+        public ValueTask<TableResult> LookupAsync(TableService service, string key, CancellationToken cancellation = default) => new((service, key) switch
+        {
+            (_, "broken") => TableResult.Error("it is broken"),
+            (TableService.Credentials, "joe") => TableResult.Found($"joe:{s_hash}"),
+            (TableService.MailAddrMap, "joe") => TableResult.Found("joe@example.org, @joe.example"),
+            _ => TableResult.NotFound,
+        });
+
+        public ValueTask<TableResult> FetchAsync(TableService service, CancellationToken cancellation = default) => new(TableResult.NotFound);
+
+        public ValueTask<TableResult> UpdateAsync(CancellationToken cancellation = default) => new(TableResult.Found());
+
+        public ValueTask DisposeAsync() => default;
+    }
+}
