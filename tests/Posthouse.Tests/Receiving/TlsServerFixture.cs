@@ -18,8 +18,8 @@ internal sealed class TlsServerFixture : IAsyncDisposable
 
     public TlsServerFixture()
     {
-        CertificateFiles files = TestCertificate.For("mx.example.org").WriteTo(_directory, "mx");
-        TlsServer server = TlsServer.Create(new TlsOptions([files]), _threads, TimeProvider.System, NullLogger.Instance, out _)!;
+        (string certificate, string key) = TestCertificate.For("mx.example.org").Save(_directory, "mx");
+        TlsServer server = TlsServer.Create(new TlsOptions([new CertificateFiles("mx", certificate, key)]), _threads, TimeProvider.System, NullLogger.Instance, out _)!;
         Users users = new();
         Profile = SmtpServerFixture.Profile with { Tls = ListenerTls.Offered, TlsServer = server, Auth = ListenerAuth.Optional, Passwords = new PasswordCheck(users), Senders = users };
     }
