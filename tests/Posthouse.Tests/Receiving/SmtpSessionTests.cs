@@ -1,14 +1,9 @@
-using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
-using Microsoft.Extensions.Logging.Abstractions;
 using Posthouse.Plugs;
-using Posthouse.Server.Configuration;
-using Posthouse.Server.Native;
 using Posthouse.Server.Receiving;
 using Posthouse.Server.Transport;
-using Posthouse.Tests.Transport;
 
 namespace Posthouse.Tests.Receiving;
 
@@ -33,7 +28,7 @@ public class SmtpSessionTests
         await using SmtpServerFixture server = new();
         Socket client = await server.ConnectAsync();
         await server.ReadRepliesAsync(client, 1);
-        await SmtpServerFixture.SendAsync(client, "NOO");
+        await server.AskAsync(client, "NOOP\r\nNOO");
         await AdvanceUntilDoneAsync(server, TimeSpan.FromMinutes(6));
         Assert.Equal("421 4.4.2 Timeout\r\n", await server.ReadToEndAsync(client));
         Assert.Contains(server.Log, line => line.EndsWith("disconnected reason=timeout", StringComparison.Ordinal));
