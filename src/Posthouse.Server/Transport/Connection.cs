@@ -205,7 +205,9 @@ public sealed class Connection : IAsyncDisposable
             await tls.DisposeAsync();
         }
         _watch.Remove(this);
-        _socket.Dispose();
+        // A socket that is disposed while another thread is still in a call on it is reset, and the last words are lost.
+        lock (_socket)
+            _socket.Dispose();
     }
 
     internal bool IsOverdue(long now)
@@ -225,7 +227,8 @@ public sealed class Connection : IAsyncDisposable
         Finish(end, null);
         try
         {
-            _socket.Shutdown(how);
+            lock (_socket)
+                _socket.Shutdown(how);
         }
         catch (Exception error) when (IsBroken(error))
         {
