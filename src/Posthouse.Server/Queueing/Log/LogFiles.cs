@@ -41,7 +41,17 @@ internal sealed class LogFiles : ILogFiles
 
     public ILogFile Open(string path) => new LogFile(OpenHandle(path, 0));
 
-    public void Delete(string path) => File.Delete(Path.Combine(_directory, path));
+    public void Delete(string path)
+    {
+        try
+        {
+            File.Delete(Path.Combine(_directory, path));
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new IOException(e.Message, e);
+        }
+    }
 
     public void Move(string from, string to) => File.Move(Path.Combine(_directory, from), Path.Combine(_directory, to), overwrite: true);
 

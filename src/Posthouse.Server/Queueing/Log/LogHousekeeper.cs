@@ -70,10 +70,11 @@ internal sealed class LogHousekeeper : IAsyncDisposable
         while (!_stop.IsCancellationRequested && NextToCompact() is { } segment)
         {
             QueueResult result = await LogCompaction.RunAsync(segment, _state, _writer);
-            if (!result.IsOk)
+            if (!result.IsOk || segment.LiveRecords > 0)
             {
+                // It stays as it is until the next start.
                 _uncompactable.Add(segment.Number);
-                LogQueueLog.HousekeepingFailed(_logger, $"compaction of segment {segment.Number}", result.Message ?? "");
+                LogQueueLog.HousekeepingFailed(_logger, $"compaction of segment {segment.Number}", result.Message ?? "not every record was found");
             }
 
             await RemoveSegmentsAsync();
@@ -132,7 +133,7 @@ internal sealed class LogHousekeeper : IAsyncDisposable
         {
             List<LogSegment> dead;
             lock (_state.Gate)
-                dead = [.. _state.Segments.Values.Where(static segment => segment is { IsSealed: true, LiveRecords: 0, Buries.Count: 0 })];
+                dead = [.. _state.Segments.Values.Where(static segment => segment.IsNeedless)];
             if (dead.Count == 0 || !(await _writer.WriteAsync(LogUnit.Barrier())).IsOk)
                 return;
             foreach (LogSegment segment in dead)
@@ -160,6 +161,7 @@ internal sealed class LogHousekeeper : IAsyncDisposable
                 if (!segment.IsSealed || _uncompactable.Contains(segment.Number)) continue;
                 if (segment.LiveRecords == 0)
                 {
+                    if (segment.Buries.Count == 0) continue;
                     count++;
                     waiting ??= segment;
                 }

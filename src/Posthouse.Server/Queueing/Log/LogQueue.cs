@@ -232,7 +232,9 @@ public sealed class LogQueue : IQueue
             foreach ((ulong id, LogPlace place) in places)
             {
                 after = new(id);
-                (byte[]? json, string? failure) = ReadEnvelope(after, place);
+                (byte[]? json, string? failure, bool mayPass) = ReadEnvelope(after, place);
+                if (mayPass && max == 1)
+                    return new(new QueueWalk(QueueResult.Error(failure ?? ""), []));
                 if (json != null)
                     found.Add(new(after, json));
                 else if (failure != null)
@@ -327,23 +329,24 @@ public sealed class LogQueue : IQueue
         }
     }
 
-    // Null without a failure when it was deleted meanwhile.
-    private (byte[]? Json, string? Failure) ReadEnvelope(EnvelopeId id, LogPlace place)
+    // Null without a failure when it was deleted meanwhile. A failure to read may pass, a wrong checksum stays.
+    private (byte[]? Json, string? Failure, bool MayPass) ReadEnvelope(EnvelopeId id, LogPlace place)
     {
         for (int attempt = 0; ; attempt++)
         {
             byte[] json = new byte[place.Length];
             if (_recent.TryCopy(id.Message.Value, place, 0, json, out _))
-                return (json, null);
+                return (json, null, false);
             LogSegment? segment;
             lock (_state.Gate)
                 _state.Segments.TryGetValue(place.Segment, out segment);
             string failure = "its segment is gone";
+            bool mayPass = false;
             try
             {
                 if (segment != null)
                 {
-                    if (TryReadRecord(segment, id, place, json)) return (json, null);
+                    if (TryReadRecord(segment, id, place, json)) return (json, null, false);
                     failure = $"segment {place.Segment} at {place.Offset} does not have its checksum";
                 }
             }
@@ -353,17 +356,17 @@ public sealed class LogQueue : IQueue
             }
             catch (IOException e)
             {
-                failure = e.Message;
+                (failure, mayPass) = (e.Message, true);
             }
 
             lock (_state.Gate)
             {
                 int slot = _state.Index.FindEnvelope(id.Value);
                 if (slot == LogIndex.None)
-                    return (null, null);
+                    return (null, null, false);
                 LogPlace now = _state.Index.EnvelopeAt(slot).Place;
                 if (now == place || attempt > 10)
-                    return (null, failure);
+                    return (null, failure, mayPass);
                 place = now;
             }
         }

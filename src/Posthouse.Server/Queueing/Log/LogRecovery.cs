@@ -24,8 +24,10 @@ internal sealed class LogRecovery(ILogFiles files, LogState state, ILogger logge
         List<LogSegment> segments = OpenSegments();
         lock (state.Gate)
         {
+            state.IsReplaying = true;
             for (int i = 0; i < segments.Count; i++)
                 Load(segments[i], isLast: i == segments.Count - 1);
+            state.IsReplaying = false;
             foreach (ulong lost in state.DropIncomplete())
             {
                 _hasDamage = true;
@@ -35,7 +37,12 @@ internal sealed class LogRecovery(ILogFiles files, LogState state, ILogger logge
             if (segments is [.., { Entries: not null, IsAbandoned: false } last])
                 Seal(last);
             foreach (LogSegment segment in segments)
+            {
                 segment.IsSealed = true;
+                // A segment with a footer knows its end by itself.
+                segment.Cuts.RemoveWhere(cut => !state.Segments.TryGetValue(cut, out LogSegment? other) || !other.IsAbandoned);
+            }
+
             CleanBodies();
             LogQueueLog.Opened(logger, state.Index.MessageCount, state.Index.EnvelopeCount, state.Segments.Count);
         }
@@ -51,7 +58,7 @@ internal sealed class LogRecovery(ILogFiles files, LogState state, ILogger logge
 
         numbers.Sort();
         var segments = new List<LogSegment>();
-        byte[] head = new byte[SegmentHeader.MaxSize];
+        byte[] head = new byte[SegmentHeader.Room];
         for (int i = 0; i < numbers.Count; i++)
         {
             int number = numbers[i];
@@ -62,7 +69,7 @@ internal sealed class LogRecovery(ILogFiles files, LogState state, ILogger logge
             if (!SegmentHeader.TryRead(head.AsSpan(0, read), out SegmentHeader? header, out uint version))
             {
                 file.Dispose();
-                SetAside(number, mayHoldRecords: length > SegmentHeader.MaxSize || i < numbers.Count - 1);
+                SetAside(number, mayHoldRecords: length > SegmentHeader.Room || i < numbers.Count - 1);
                 continue;
             }
 
@@ -72,9 +79,14 @@ internal sealed class LogRecovery(ILogFiles files, LogState state, ILogger logge
                 throw new IOException($"{LogNames.Segment(number)} has format {version}; this server knows {SegmentHeader.Version}");
             }
 
-            foreach ((int segment, long end) in header.Cuts)
-                _cuts[segment] = end;
-            segments.Add(new LogSegment(number, header.Mark, file) { Length = header.Size });
+            var segment = new LogSegment(number, header.Mark, file) { Length = SegmentHeader.Room };
+            foreach ((int cut, long end) in header.Cuts)
+            {
+                _cuts[cut] = end;
+                segment.Cuts.Add(cut);
+            }
+
+            segments.Add(segment);
         }
 
         return segments;

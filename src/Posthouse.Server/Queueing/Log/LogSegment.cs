@@ -35,6 +35,12 @@ internal sealed class LogSegment(int number, ulong mark, ILogFile file)
     /// <summary>Segments with older versions of envelopes in this one. Who buries this one buries them too once it is gone.</summary>
     public HashSet<int> Supersedes { get; } = [];
 
+    /// <summary>Abandoned segments whose end is told by the header of this one: it must outlive them too.</summary>
+    public HashSet<int> Cuts { get; } = [];
+
+    /// <summary>Nothing needs it: no record in it counts, and no older file depends on it.</summary>
+    public bool IsNeedless => IsSealed && LiveRecords == 0 && Buries.Count == 0 && Cuts.Count == 0;
+
     /// <summary>Some of <see cref="Buries"/> came from segments that are gone, so its tombstones are needed without looking at each.</summary>
     public bool BuriesByInheritance { get; set; }
 

@@ -13,6 +13,12 @@ internal sealed class LogState
 
     public SortedDictionary<int, LogSegment> Segments { get; } = [];
 
+    /// <summary>
+    /// Records of the past are being read. A message then stays when its last known envelope goes: the record of another
+    /// one may be read later, because its older versions are gone with their segment.
+    /// </summary>
+    public bool IsReplaying { get; set; }
+
     /// <summary>Body files whose message is gone; they are unlinked once that is durable.</summary>
     public List<long> DeadBodies { get; } = [];
 
@@ -89,6 +95,7 @@ internal sealed class LogState
         Segments.Remove(gone.Number);
         foreach (LogSegment segment in Segments.Values)
         {
+            segment.Cuts.Remove(gone.Number);
             if (segment.Buries.Remove(gone.Number) && Inherit(segment, segment.Buries, gone))
                 segment.BuriesByInheritance = true;
             if (segment.Supersedes.Remove(gone.Number))
@@ -165,17 +172,24 @@ internal sealed class LogState
         ref LogIndex.Envelope envelope = ref Index.EnvelopeAt(slot);
         int buried = envelope.Segment;
         Release(buried, envelope.Place.Length);
+        if (IsReplaying && entry.Extra != 0 && entry.Extra != buried)
+            segment.BuriesByInheritance = true;
         if (buried != segment.Number)
+        {
             segment.Buries.Add(buried);
+        }
         else if (envelope.HasOlder)
+        {
+            // Which of the older versions is meant is not known any more: any of them.
             segment.Buries.UnionWith(segment.Supersedes);
+            segment.BuriesByInheritance = true;
+        }
+
         if (buried != segment.Number || envelope.HasOlder)
             segment.Entries?.Add(entry with { Extra = buried });
         int owner = envelope.Message;
         Index.RemoveEnvelope(slot);
-        ref LogIndex.Message message = ref Index.MessageAt(owner);
-        // During replay the content may follow in a later copy, and then envelopes that were added later too.
-        if (message.Count == 0)
+        if (Index.MessageAt(owner).Count == 0 && !IsReplaying)
             RemoveMessage(owner);
     }
 

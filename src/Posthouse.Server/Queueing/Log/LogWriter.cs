@@ -43,7 +43,7 @@ internal sealed class LogWriter
     private readonly byte[] _header = new byte[BatchHeader.Size];
     private readonly ITimer _syncTimer;
     private List<LogUnit> _unsynced = [];
-    private LogSegment? _abandoned;
+    private readonly List<LogSegment> _abandoned = [];
     private LogSegment? _current;
     private int _nextSegment;
     private ulong _sequence = 1;
@@ -395,12 +395,15 @@ internal sealed class LogWriter
         }
     }
 
-    // The disk was full: what was written of the batch is taken back, and the segment goes on when there is room.
+    // The disk was full: what was written of the batch is taken back for good, and the segment goes on when there is room.
     private bool TryTakeBack(LogSegment segment)
     {
         try
         {
             segment.File.Truncate(segment.Length);
+            segment.File.Sync();
+            segment.Durable = segment.Length;
+            _unsynced.Clear();
             return true;
         }
         catch (IOException e)
@@ -421,13 +424,15 @@ internal sealed class LogWriter
 
         segment.Length = segment.Durable;
         AddCut(segment);
-        _abandoned = segment;
+        _abandoned.Add(segment);
         if (ReferenceEquals(_current, segment)) _current = null;
     }
 
     private void AddCut(LogSegment segment)
     {
-        if (_cuts.Count == SegmentHeader.MaxCuts) _cuts.RemoveAt(0);
+        // Those of segments that never held anything are missed least.
+        if (_cuts.Count == SegmentHeader.MaxCuts)
+            _cuts.RemoveAt(Math.Max(0, _cuts.FindIndex(static cut => cut.End <= SegmentHeader.Room)));
         _cuts.Add((segment.Number, segment.Length));
     }
 
@@ -467,7 +472,7 @@ internal sealed class LogWriter
         }
 
         _cuts.Clear();
-        _abandoned = null;
+        _abandoned.Clear();
         return _current = segment;
     }
 
@@ -490,9 +495,17 @@ internal sealed class LogWriter
             throw;
         }
 
-        var segment = new LogSegment(number, header.Mark, file) { Length = header.Size, Durable = header.Size };
+        var segment = new LogSegment(number, header.Mark, file) { Length = SegmentHeader.Room, Durable = SegmentHeader.Room };
         lock (_state.Gate)
+        {
+            foreach ((int cut, _) in header.Cuts)
+            {
+                if (_state.Segments.TryGetValue(cut, out LogSegment? before) && before.IsAbandoned) segment.Cuts.Add(cut);
+            }
+
             _state.Segments.Add(number, segment);
+        }
+
         return segment;
     }
 
@@ -513,9 +526,9 @@ internal sealed class LogWriter
         {
             foreach (LogUnit unit in _unsynced)
                 Apply(segment, unit);
-            if (_abandoned is { } before)
+            // Tombstones among them bury what they buried the first time.
+            foreach (LogSegment before in _abandoned)
             {
-                // Tombstones among them bury what they buried the first time.
                 segment.Buries.UnionWith(before.Buries);
                 segment.Buries.Add(before.Number);
                 segment.Supersedes.UnionWith(before.Supersedes);
@@ -569,7 +582,9 @@ internal sealed class LogWriter
             BeginAnew();
         if (_current is not { } segment) return;
         Seal(segment);
-        if (segment is { IsAbandoned: false, LiveRecords: 0, Buries.Count: 0 })
+        if (_unsynced.Count > 0)
+            BeginAnew();
+        if (segment is { IsAbandoned: false, IsNeedless: true })
         {
             segment.File.Dispose();
             LogCleaning.TryDelete(_files, LogNames.Segment(segment.Number), _logger);

@@ -4,7 +4,8 @@ namespace Posthouse.Server.Queueing.Log;
 
 /// <summary>
 /// The beginning of a segment file: format version, its number, its random mark, and where earlier segments end
-/// ("cuts"): what stands behind a cut was never acknowledged, or was written again later.
+/// ("cuts"): what stands behind a cut was never acknowledged, or was written again later. It stands there twice, in
+/// different blocks, because without it nothing of the segment can be read.
 /// </summary>
 internal sealed record SegmentHeader(int Number, ulong Mark, IReadOnlyList<(int Segment, long End)> Cuts)
 {
@@ -13,19 +14,23 @@ internal sealed record SegmentHeader(int Number, ulong Mark, IReadOnlyList<(int 
 
     public const int MaxCuts = 64;
 
-    public const int MaxSize = FixedSize + (MaxCuts * CutSize) + 4;
+    /// <summary>Where a second copy of the header stands.</summary>
+    public const int SecondCopy = 4096;
+
+    /// <summary>Where the first batch stands.</summary>
+    public const int Room = 2 * SecondCopy;
 
     private const int FixedSize = 40;
     private const int CutSize = 16;
 
     private static ReadOnlySpan<byte> Magic => "posthlog"u8;
 
-    public int Size => FixedSize + (Cuts.Count * CutSize) + 4;
+    private int Size => FixedSize + (Cuts.Count * CutSize) + 4;
 
     public byte[] ToBytes()
     {
-        byte[] bytes = new byte[Size];
-        Span<byte> to = bytes;
+        byte[] bytes = new byte[Room];
+        Span<byte> to = bytes.AsSpan(0, Size);
         Magic.CopyTo(to);
         BinaryPrimitives.WriteUInt32LittleEndian(to[8..], Version);
         BinaryPrimitives.WriteInt32LittleEndian(to[12..], Size);
@@ -39,11 +44,16 @@ internal sealed record SegmentHeader(int Number, ulong Mark, IReadOnlyList<(int 
         }
 
         BinaryPrimitives.WriteUInt32LittleEndian(to[^4..], Crc32C.Of(to[..^4]));
+        to.CopyTo(bytes.AsSpan(SecondCopy));
         return bytes;
     }
 
-    /// <summary>Reads a header. A version that is not known counts as intact: the caller refuses to go on.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> from, out SegmentHeader? header, out uint version)
+    /// <summary>Reads a header from the first <see cref="Room"/> bytes of a file. A version that is not known counts as intact: the caller refuses to go on.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> from, out SegmentHeader? header, out uint version) =>
+        TryReadCopy(from, out header, out version)
+        || (from.Length > SecondCopy && TryReadCopy(from[SecondCopy..], out header, out version));
+
+    private static bool TryReadCopy(ReadOnlySpan<byte> from, out SegmentHeader? header, out uint version)
     {
         header = null;
         version = 0;
