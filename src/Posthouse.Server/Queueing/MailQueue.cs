@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Posthouse.Plugs;
 using Posthouse.Server.Model;
@@ -20,6 +19,7 @@ public sealed class MailQueue : IAsyncDisposable
 
     private readonly ILogger _logger;
     private readonly SpoolSpace? _space;
+    private readonly QueueKey? _key;
     private readonly Counter _hits;
     private readonly Counter _misses;
     private readonly FreshEnvelopes _fresh = new();
@@ -33,12 +33,15 @@ public sealed class MailQueue : IAsyncDisposable
     /// <param name="logger">Where damage and failures are named.</param>
     /// <param name="counters">Gets <c>queue.unconfirmed</c>, <c>queue.evpcache.load.hit</c> and <c>queue.evpcache.load.missed</c>.</param>
     /// <param name="space">Watches the disk of the store; null for a store without one.</param>
+    /// <exception cref="ArgumentException">The encryption key has not 32 bytes.</exception>
     public MailQueue(IQueue store, MailQueueOptions options, TimeProvider time, ILogger logger, Counters counters, SpoolSpace? space = null)
     {
         Store = store;
         Options = options;
         _logger = logger;
         _space = space;
+        _key = options.EncryptionKey is { } key ? new QueueKey(key) : null;
+        Codec = new(_key);
         _hits = counters["queue.evpcache.load.hit"];
         _misses = counters["queue.evpcache.load.missed"];
         _unconfirmed = new(store, time, logger, counters["queue.unconfirmed"], UnconfirmedBound);
@@ -58,6 +61,8 @@ public sealed class MailQueue : IAsyncDisposable
 
     internal IQueue Store { get; }
 
+    internal EnvelopeCodec Codec { get; }
+
     /// <summary>Begins a message under an id of its own; the writer is null when the store refuses, and the result says why.</summary>
     public async ValueTask<(QueueResult Result, MessageWriter? Writer)> CreateMessageAsync(CancellationToken cancellation = default)
     {
@@ -66,7 +71,7 @@ public sealed class MailQueue : IAsyncDisposable
             MessageId id = MessageId.Draw();
             QueueResult result = await Store.CreateMessageAsync(id, cancellation);
             if (result.IsOk)
-                return (result, new MessageWriter(this, id, extends: false));
+                return (result, new MessageWriter(this, id, Encoder(id), extends: false));
             if (result.Status != QueueStatus.Exists)
                 return (result, null);
         }
@@ -75,7 +80,7 @@ public sealed class MailQueue : IAsyncDisposable
     }
 
     /// <summary>Begins adding envelopes to a message that is in the queue: bounces of it, or recipients found by expansion at delivery.</summary>
-    public MessageWriter ExtendMessage(MessageId message) => new(this, message, extends: true);
+    public MessageWriter ExtendMessage(MessageId message) => new(this, message, null, extends: true);
 
     /// <summary>
     /// Loads an envelope, from memory when it was just accepted. <see cref="QueueStatus.NotFound"/> also for one whose delete
@@ -97,7 +102,12 @@ public sealed class MailQueue : IAsyncDisposable
             return (walk.Result, null);
         if (walk.Envelopes.Count == 0 || walk.Envelopes[0].Id != id)
             return (QueueResult.NotFound, null);
-        return Parse(walk.Envelopes[0]) is { } envelope ? (QueueResult.Ok, envelope) : (QueueResult.NotFound, null);
+        (QueueResult Result, Envelope? Envelope) parsed = Codec.Parse(walk.Envelopes[0]);
+        if (parsed.Result.Status == QueueStatus.NotFound)
+            QueueingLog.DamagedEnvelope(_logger, id, parsed.Result.Message);
+        else if (!parsed.Result.IsOk)
+            QueueingLog.Unopenable(_logger, id, parsed.Result.Message);
+        return parsed;
     }
 
     /// <summary>
@@ -107,7 +117,7 @@ public sealed class MailQueue : IAsyncDisposable
     public ValueTask<QueueResult> UpdateAsync(Envelope envelope, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(envelope);
-        return WriteAsync(envelope.Id, new(envelope.ToJson(), envelope), cancellation);
+        return WriteAsync(envelope.Id, new(Codec.Serialize(envelope), envelope), cancellation);
     }
 
     /// <summary>
@@ -116,24 +126,22 @@ public sealed class MailQueue : IAsyncDisposable
     /// </summary>
     public ValueTask<QueueResult> DeleteAsync(EnvelopeId id, CancellationToken cancellation = default) => WriteAsync(id, new(null, null), cancellation);
 
-    /// <summary>Opens the content of a message for reading, decrypted and decompressed.</summary>
-    public async ValueTask<OpenedMessage> OpenMessageAsync(MessageId message, CancellationToken cancellation = default)
-    {
-        StoredBody body = new(Store, message);
-        QueueResult result = await body.FillAsync(cancellation);
-        if (result.IsOk)
-            return new(result, body);
-        await body.DisposeAsync();
-        return new(result, null);
-    }
+    /// <summary>
+    /// Opens the content of a message for reading, decrypted and decompressed, whatever setting it was written under. A key that does not fit is
+    /// a temporary error that says so.
+    /// </summary>
+    public ValueTask<OpenedMessage> OpenMessageAsync(MessageId message, CancellationToken cancellation = default) =>
+        BodyReader.OpenAsync(Store, message, _key, cancellation);
 
     /// <summary>
-    /// All envelopes with an id greater than <paramref name="after"/>, ascending. Damaged ones are named in the log and left out, and
-    /// so are those with an unconfirmed delete. A failing store ends the walk with an exception, since what follows is unknown.
+    /// All envelopes with an id greater than <paramref name="after"/>, ascending. Damaged ones are named in the log and left out, those that
+    /// another key is needed for are counted there, and those with an unconfirmed delete are left out too. A failing store ends the walk with an exception, since what follows is unknown.
     /// </summary>
     /// <exception cref="IOException">The store failed.</exception>
     public async IAsyncEnumerable<Envelope> WalkAsync(EnvelopeId after = default, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
+        int unopened = 0;
+        (EnvelopeId Id, string? Reason) firstUnopened = default;
         while (true)
         {
             QueueWalk walk = await Store.WalkAsync(after, WalkStep, cancellation);
@@ -144,15 +152,25 @@ public sealed class MailQueue : IAsyncDisposable
             }
 
             if (walk.Envelopes.Count == 0)
-                yield break;
+                break;
             foreach (StoredEnvelope stored in walk.Envelopes)
             {
                 after = stored.Id;
-                Envelope? envelope = _unconfirmed.TryGet(stored.Id, out UnconfirmedWrites.Write? write) ? write.Envelope : Parse(stored);
-                if (envelope is not null)
-                    yield return envelope;
+                (QueueResult Result, Envelope? Envelope) parsed = _unconfirmed.TryGet(stored.Id, out UnconfirmedWrites.Write? write)
+                    ? (QueueResult.Ok, write.Envelope)
+                    : Codec.Parse(stored);
+                if (parsed.Envelope is not null)
+                    yield return parsed.Envelope;
+                else if (parsed.Result.Status == QueueStatus.NotFound)
+                    QueueingLog.DamagedEnvelope(_logger, stored.Id, parsed.Result.Message);
+                else if (!parsed.Result.IsOk && unopened++ == 0)
+                    firstUnopened = (stored.Id, parsed.Result.Message);
             }
         }
+
+        // With a wrong key that may be all of them: one line then, not a million.
+        if (unopened > 0)
+            QueueingLog.Unopened(_logger, unopened, firstUnopened.Id, firstUnopened.Reason);
     }
 
     /// <summary>Stops repeating writes and closes the store.</summary>
@@ -237,20 +255,6 @@ public sealed class MailQueue : IAsyncDisposable
         return write.Json is null ? QueueResult.Ok : result;
     }
 
-    private Envelope? Parse(StoredEnvelope stored)
-    {
-        try
-        {
-            Envelope envelope = Envelope.Parse(stored.Json.Span);
-            if (envelope.Id == stored.Id)
-                return envelope;
-            QueueingLog.DamagedEnvelope(_logger, stored.Id, $"it says its id is {envelope.Id}");
-        }
-        catch (JsonException exception)
-        {
-            QueueingLog.DamagedEnvelope(_logger, stored.Id, exception.Message);
-        }
-
-        return null;
-    }
+    private BodyEncoder? Encoder(MessageId message) =>
+        Options.Compression || _key is not null ? new BodyEncoder(Store, message, Options.Compression, _key) : null;
 }

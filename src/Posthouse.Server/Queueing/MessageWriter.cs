@@ -10,16 +10,18 @@ public sealed class MessageWriter
 {
     private const int Linear = 16;
     private readonly MailQueue _queue;
+    private readonly BodyEncoder? _encoder;
     private readonly bool _extends;
     private readonly List<Envelope> _envelopes = new(1);
     private readonly List<ReadOnlyMemory<byte>> _serialised = new(1);
     private HashSet<EnvelopeId>? _ids;
     private bool _ended;
 
-    internal MessageWriter(MailQueue queue, MessageId id, bool extends)
+    internal MessageWriter(MailQueue queue, MessageId id, BodyEncoder? encoder, bool extends)
     {
         _queue = queue;
         Id = id;
+        _encoder = encoder;
         _extends = extends;
     }
 
@@ -43,8 +45,14 @@ public sealed class MessageWriter
             throw new InvalidOperationException("this message takes no more content");
         if (chunk.IsEmpty)
             return default;
+        bool first = Size == 0;
         Size += chunk.Length;
-        return _queue.Store.WriteMessageAsync(Id, chunk, cancellation);
+        if (_encoder is not null)
+            return _encoder.WriteAsync(chunk, cancellation);
+        // A plain body has no header, unless its own first byte would be taken for one.
+        return first && chunk.Span[0] == BodyHeader.FirstByte
+            ? WriteEscapedAsync(chunk, cancellation)
+            : _queue.Store.WriteMessageAsync(Id, chunk, cancellation);
     }
 
     /// <summary>Draws the id of an envelope of this message. Give it to <see cref="AddEnvelope"/> before drawing the next.</summary>
@@ -67,7 +75,7 @@ public sealed class MessageWriter
             throw new InvalidOperationException("this message takes no more envelopes");
         if (envelope.Id.Message != Id || IsTaken(envelope.Id))
             throw new ArgumentException("an envelope's id is drawn from its message, once each", nameof(envelope));
-        _serialised.Add(envelope.ToJson());
+        _serialised.Add(_queue.Codec.Serialize(envelope));
         _envelopes.Add(envelope);
         if (_ids is not null)
             _ids.Add(envelope.Id);
@@ -89,6 +97,8 @@ public sealed class MessageWriter
             return QueueResult.Ok;
         }
 
+        if (_encoder is not null)
+            await FinishBodyAsync(_encoder, cancellation);
         _ended = true;
         return await _queue.CommitAsync(this, _serialised, _extends, cancellation);
     }
@@ -99,6 +109,7 @@ public sealed class MessageWriter
         if (_ended)
             return;
         _ended = true;
+        _encoder?.Dispose();
         if (!_extends)
             _queue.Store.Rollback(Id);
     }
@@ -114,5 +125,27 @@ public sealed class MessageWriter
         }
 
         return false;
+    }
+
+    private async ValueTask WriteEscapedAsync(ReadOnlyMemory<byte> chunk, CancellationToken cancellation)
+    {
+        await _queue.Store.WriteMessageAsync(Id, BodyHeader.Plain, cancellation);
+        await _queue.Store.WriteMessageAsync(Id, chunk, cancellation);
+    }
+
+    private async ValueTask FinishBodyAsync(BodyEncoder encoder, CancellationToken cancellation)
+    {
+        bool finished = false;
+        try
+        {
+            await encoder.FinishAsync(cancellation);
+            encoder.Dispose();
+            finished = true;
+        }
+        finally
+        {
+            if (!finished)
+                Rollback();
+        }
     }
 }

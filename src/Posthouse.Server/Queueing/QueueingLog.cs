@@ -7,7 +7,7 @@ namespace Posthouse.Server.Queueing;
 internal static partial class QueueingLog
 {
     [LoggerMessage(1500, LogLevel.Warning, "queue: envelope {Id} is damaged and left alone: {Reason}")]
-    public static partial void DamagedEnvelope(ILogger logger, EnvelopeId id, string reason);
+    public static partial void DamagedEnvelope(ILogger logger, EnvelopeId id, string? reason);
 
     [LoggerMessage(1501, LogLevel.Warning, "queue: {Operation} of envelope {Id} failed and will be repeated: {Reason}")]
     public static partial void KeptForRepeat(ILogger logger, string operation, EnvelopeId id, string? reason);
@@ -44,4 +44,13 @@ internal static partial class QueueingLog
 
     [LoggerMessage(1512, LogLevel.Warning, "queue: a batch of {Count} writes failed and is repeated one by one: {Reason}")]
     public static partial void BatchFailed(ILogger logger, int count, string reason);
+
+    [LoggerMessage(1513, LogLevel.Warning, "queue: the spool also has a store {Other}, whose mail is not delivered while the queue backend is {Name}")]
+    public static partial void OtherStore(ILogger logger, string other, string name);
+
+    [LoggerMessage(1514, LogLevel.Error, "queue: {Count} envelopes cannot be opened and are left alone, the first being {Id}: {Reason}")]
+    public static partial void Unopened(ILogger logger, int count, EnvelopeId id, string? reason);
+
+    [LoggerMessage(1515, LogLevel.Error, "queue: envelope {Id} cannot be opened: {Reason}")]
+    public static partial void Unopenable(ILogger logger, EnvelopeId id, string? reason);
 }

@@ -15,9 +15,6 @@ internal sealed class StoredBody(IQueue store, MessageId message) : ForwardStrea
     /// <summary>What is buffered and not read yet.</summary>
     public ReadOnlySpan<byte> Buffered => _buffer.AsSpan(_start, _end - _start);
 
-    /// <summary>Drops the first <paramref name="count"/> bytes of <see cref="Buffered"/>.</summary>
-    public void Skip(int count) => _start += count;
-
     /// <summary>Reads the next block of the store into the empty buffer; nothing is buffered after the end.</summary>
     public async ValueTask<QueueResult> FillAsync(CancellationToken cancellation)
     {
@@ -32,15 +29,19 @@ internal sealed class StoredBody(IQueue store, MessageId message) : ForwardStrea
         return read.Result;
     }
 
+    /// <summary>Whether nothing follows.</summary>
+    /// <exception cref="IOException">The store failed.</exception>
+    public async ValueTask<bool> IsAtEndAsync(CancellationToken cancellation)
+    {
+        if (_start == _end)
+            await RefillAsync(cancellation);
+        return _start == _end;
+    }
+
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_start == _end)
-        {
-            QueueResult result = await FillAsync(cancellationToken);
-            if (!result.IsOk)
-                throw new IOException($"message {message}: {result.Message ?? result.Status.ToString()}");
-        }
-
+            await RefillAsync(cancellationToken);
         int count = Math.Min(buffer.Length, _end - _start);
         _buffer.AsMemory(_start, count).CopyTo(buffer);
         _start += count;
@@ -55,5 +56,12 @@ internal sealed class StoredBody(IQueue store, MessageId message) : ForwardStrea
         if (buffer.Length > 0)
             ArrayPool<byte>.Shared.Return(buffer);
         base.Dispose(disposing);
+    }
+
+    private async ValueTask RefillAsync(CancellationToken cancellation)
+    {
+        QueueResult result = await FillAsync(cancellation);
+        if (!result.IsOk)
+            throw new IOException($"message {message}: {result.Message ?? result.Status.ToString()}");
     }
 }
