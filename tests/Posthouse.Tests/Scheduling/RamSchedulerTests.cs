@@ -6,7 +6,7 @@ namespace Posthouse.Tests.Scheduling;
 
 public class RamSchedulerTests
 {
-    private const long Start = 1_700_000_000;
+    internal const long Start = 1_700_000_000;
     private readonly FakeTimeProvider _time = new(DateTimeOffset.FromUnixTimeSeconds(Start));
     private readonly RamScheduler _scheduler;
 
@@ -258,31 +258,9 @@ public class RamSchedulerTests
         Assert.Empty(await _scheduler.ListMessagesAsync(new(9), 3));
     }
 
-    [Fact]
-    public async Task An_envelope_costs_less_than_150_bytes()
-    {
-        const int Count = 200_000;
-        Random random = new(1);
-        ScheduledEnvelope envelope = New(1);
-        RamScheduler scheduler = new(_time);
-        long before = GC.GetTotalMemory(true);
-        for (int i = 0; i < Count; i++)
-        {
-            EnvelopeId id = new((ulong)random.NextInt64(1L << 40, long.MaxValue) | 1);
-            scheduler.Insert(envelope with { Id = id });
-            scheduler.Commit(id.Message);
-        }
-
-        double each = (double)(GC.GetTotalMemory(true) - before) / scheduler.Count;
-        Assert.InRange(each, 48, 150);
-        Assert.Equal(1000, (await scheduler.BatchAsync(1000, EnvelopeKinds.All, TimeSpan.Zero)).Count);
-        TestContext.Current.SendDiagnosticMessage($"{each:0} bytes an envelope");
-        GC.KeepAlive(scheduler);
-    }
-
     private static EnvelopeId Id(uint message, uint envelope = 1) => new((ulong)message << 32 | envelope);
 
-    private static ScheduledEnvelope New(uint message, uint envelope = 1) => new()
+    internal static ScheduledEnvelope New(uint message, uint envelope = 1) => new()
     {
         Id = Id(message, envelope),
         Kind = EnvelopeKind.Mda,
