@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Posthouse.Server.Model;
 
@@ -25,13 +26,13 @@ internal sealed class DiagnosticList
 
     public void Warn(SourcePosition position, string message) => Add(new(position, DiagnosticSeverity.Warning, message));
 
-    /// <summary>In double quotes, with control characters escaped, and at most 80 characters of it.</summary>
+    /// <summary>In double quotes, with what cannot be seen escaped, and at most 80 characters of it.</summary>
     public static string Quote(string text)
     {
         var quoted = new StringBuilder("\"");
         foreach (char c in text.AsSpan(0, Math.Min(text.Length, 80)))
         {
-            if (char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029')
+            if (char.IsControl(c) || char.IsSurrogate(c) || (char.IsWhiteSpace(c) && c != ' ') || char.GetUnicodeCategory(c) == UnicodeCategory.Format)
                 quoted.Append($"\\u{(int)c:x4}");
             else
                 quoted.Append(c);
@@ -42,8 +43,17 @@ internal sealed class DiagnosticList
     private void Add(Diagnostic diagnostic)
     {
         if (_items.Count < MaxCount)
-            _items.Add(diagnostic);
+            _items.Insert(PlaceOf(diagnostic.Position), diagnostic);
         else if (_items.Count == MaxCount)
             _items.Add(new(diagnostic.Position, DiagnosticSeverity.Error, "too many errors; the rest is not reported"));
+    }
+
+    // A statement is checked as a whole when it has been read; its diagnostics are still told from left to right.
+    private int PlaceOf(SourcePosition position)
+    {
+        int place = _items.Count;
+        while (place > 0 && _items[place - 1].Position is { } before && before.File == position.File && before.Line == position.Line && before.Column > position.Column)
+            place--;
+        return place;
     }
 }

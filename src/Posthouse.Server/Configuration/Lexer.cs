@@ -270,13 +270,20 @@ internal sealed class Lexer
             _diagnostics.Error(token.Position, $"{DiagnosticList.Quote(token.Text)} is too long: expected at most {MaxTokenLength} characters");
             return token with { Kind = TokenKind.Broken };
         }
+        string? wrong = null;
         foreach (char c in token.Text)
         {
-            if (c == '\ufffd' || (char.IsControl(c) && c != '\t'))
-            {
-                _diagnostics.Error(token.Position, $"{DiagnosticList.Quote(token.Text)} holds {(c == '\ufffd' ? "bytes that are not UTF-8" : "a control character")}: expected printable text");
-                return token with { Kind = TokenKind.Broken };
-            }
+            if (c == '\ufffd')
+                wrong ??= "bytes that are not UTF-8: expected UTF-8";
+            else if (char.IsControl(c) && c != '\t')
+                wrong ??= "a control character: expected printable text";
+            else if (token.Kind == TokenKind.Word && c is '\u2018' or '\u2019' or '\u201c' or '\u201d')
+                wrong ??= "a typographic quote: expected \" or '";
+        }
+        if (wrong is not null)
+        {
+            _diagnostics.Error(token.Position, $"{DiagnosticList.Quote(token.Text)} holds {wrong}");
+            return token with { Kind = TokenKind.Broken };
         }
         return token;
     }

@@ -137,7 +137,7 @@ internal sealed partial class StatementParser
             else if (Accept("src"))
                 action = action with { Source = TableArgument("src", TableUse.Either, TableService.Source) };
             else if (Accept("helo"))
-                action = action with { Helo = Text("a HELO name") };
+                action = action with { Helo = HostNameText("a HELO name") };
             else if (Accept("helo-src"))
                 action = action with { HeloSource = TableArgument("helo-src", TableUse.Mapping, TableService.AddrName) };
             else if (Accept("mail-from"))

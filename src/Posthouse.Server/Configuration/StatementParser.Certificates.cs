@@ -1,4 +1,6 @@
+using System.Text;
 using Posthouse.Server.Model;
+using Posthouse.Wire;
 
 namespace Posthouse.Server.Configuration;
 
@@ -61,9 +63,19 @@ internal sealed partial class StatementParser
     {
         Token token = _token;
         string name = CertificateName("a host name or *").Text;
-        bool isName = name == "*" || (name.Length is > 0 and <= 255 && !name.StartsWith('.') && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_'));
-        if (!_failed && !isName)
-            Error(token.Position, $"{token.Describe()} is no host name: expected letters, digits, dots and hyphens, or *");
+        if (!_failed && name != "*" && !IsHostName(name))
+            Error(token.Position, $"{token.Describe()} is no host name: expected a name such as mail.example.org, or *");
+        return name;
+    }
+
+    private static bool IsHostName(string name) => HostName.IsValidDomain(Encoding.UTF8.GetBytes(name));
+
+    private string HostNameText(string what)
+    {
+        Token token = _token;
+        string name = Text(what);
+        if (!_failed && !IsHostName(name))
+            Warn(token.Position, $"{token.Describe()} is no host name: expected one such as mail.example.org");
         return name;
     }
 

@@ -111,7 +111,7 @@ internal sealed partial class StatementParser
         else if (Accept("filter"))
             return listener with { Filter = ListenerFilter(option) };
         else if (Accept("hostname"))
-            return listener with { Hostname = Text("a host name") };
+            return listener with { Hostname = HostNameText("a host name") };
         else if (Accept("hostnames"))
             return listener with { Hostnames = TableArgument("hostnames", TableUse.Mapping, TableService.AddrName) };
         else if (Accept("senders"))

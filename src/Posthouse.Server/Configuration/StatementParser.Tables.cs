@@ -74,7 +74,7 @@ internal sealed partial class StatementParser
                 return table with { Source = TableSource.Database };
             case "passwd" when path is not null:
                 if (!_environment.FileExists(path))
-                    Error(position, $"cannot read table file {Quote(path)}: expected a file in the form of passwd(5)");
+                    Error(position, $"table file {Quote(path)} does not exist: expected one in the form of passwd(5)");
                 return table with { Source = TableSource.Passwd };
             case "getpwnam" when path is null:
                 return table with { Source = TableSource.SystemUsers };
@@ -94,7 +94,7 @@ internal sealed partial class StatementParser
         foreach (TableFileError error in file.Errors)
         {
             if (error.Line == 0)
-                Error(position, $"cannot read table file {Quote(path)}: {error.Expected}");
+                Error(position, $"table file {Quote(path)} {error.Expected}");
             else
                 Error(new(error.Path, error.Line, error.Column), $"unexpected {Quote(error.Text)} in table {Quote(table.Name)}: expected {error.Expected}");
         }

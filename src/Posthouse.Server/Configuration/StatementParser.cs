@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Posthouse.Server.Model;
 
@@ -10,6 +11,9 @@ namespace Posthouse.Server.Configuration;
 /// </summary>
 internal sealed partial class StatementParser
 {
+    private static readonly SearchValues<char> s_macroNameCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+
     private readonly Lexer _lexer;
     private readonly DiagnosticList _diagnostics;
     private readonly IConfigurationEnvironment _environment;
@@ -252,7 +256,4 @@ internal sealed partial class StatementParser
     }
 
     private static bool BeginsStatement(Token token) => token.IsFirst && token.Kind == TokenKind.Word && Keywords.Statements.Contains(token.Text);
-
-    private static readonly System.Buffers.SearchValues<char> s_macroNameCharacters =
-        System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
 }

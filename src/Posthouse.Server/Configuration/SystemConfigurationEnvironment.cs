@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using Posthouse.Server.Native;
 using Posthouse.Server.Tables;
+using Posthouse.Wire;
 
 namespace Posthouse.Server.Configuration;
 
@@ -126,19 +127,21 @@ public sealed class SystemConfigurationEnvironment : IConfigurationEnvironment
         }
     }
 
+    private static bool IsHostName(string name) => HostName.IsValidDomain(Encoding.UTF8.GetBytes(name), international: false);
+
     private string FindServerName()
     {
         foreach (string path in s_mailNameFiles)
         {
             string name = (ReadFile(path).Text ?? "").Split('\n')[0].Trim();
-            if (name.Length > 0)
+            if (IsHostName(name))
                 return name;
         }
         string host = Dns.GetHostName();
-        if (host.Length == 0)
+        if (!IsHostName(host))
             return "localhost";
         string? canonical = host.Contains('.', StringComparison.Ordinal) ? null : Resolve(host)?.HostName;
-        return string.IsNullOrEmpty(canonical) ? host : canonical;
+        return canonical is not null && IsHostName(canonical) ? canonical : host;
     }
 
     private static IPHostEntry? Resolve(string name)

@@ -160,12 +160,12 @@ public class ErrorTests
     [InlineData("table x fil:/etc/x", 1, 9, "unknown table type \"fil\": expected file, static, db, passwd, or a type whose program \"table-fil\" is installed")]
     [InlineData("table x file:etc/x", 1, 9, "table source \"file:etc/x\" has no absolute path: expected file:/path")]
     [InlineData("table x db", 1, 9, "table source \"db\" has no path: expected db:/path")]
-    [InlineData("table x passwd:/none", 1, 9, "cannot read table file \"/none\": expected a file in the form of passwd(5)")]
+    [InlineData("table x passwd:/none", 1, 9, "table file \"/none\" does not exist: expected one in the form of passwd(5)")]
     [InlineData("mda wrapper w \"y\"", 1, 13, "wrapper \"w\" is declared already: expected another name")]
     [InlineData("pki x cert \"/c\"", 1, 1, "pki \"x\" has no key: expected pki x key")]
     [InlineData("pki x key \"/c\"", 1, 1, "pki \"x\" has no certificate: expected pki x cert")]
     [InlineData("pki x cert c key \"/k\"", 1, 12, "\"c\" is not absolute: expected a file that begins with /")]
-    [InlineData("pki \"a b\" cert \"/c\" key \"/k\"", 1, 5, "\"a b\" is no host name: expected letters, digits, dots and hyphens, or *")]
+    [InlineData("pki \"a b\" cert \"/c\" key \"/k\"", 1, 5, "\"a b\" is no host name: expected a name such as mail.example.org, or *")]
     [InlineData("ca K cert \"/c\"", 1, 4, "ca \"k\" is declared already at smtpd.conf:1: expected another name")]
     [InlineData("srs ttl 23h", 1, 9, "\"23h\" is too short: expected at least 1d")]
     [InlineData("srs key \"\"", 1, 9, "the key is empty: expected a secret")]
@@ -185,6 +185,8 @@ public class ErrorTests
     [InlineData("action b relay host smtps://l@x.org", 1, 21, "\"smtps://l@x.org\" has a label but the action has no credentials: expected auth <table>")]
     [InlineData("match from src { 10.0.0.0/8, local, ::1, 10.0.0.0/33 } reject", 1, 42, "\"10.0.0.0/33\" matches no client: expected an address, a network such as 192.0.2.0/24, or local")]
     [InlineData("filter x phase connect match src mail.example.org junk", 1, 34, "\"mail.example.org\" matches no client: expected an address, a network such as 192.0.2.0/24, or local")]
+    [InlineData("listen on lo hostname \"my host\"", 1, 23, "\"my host\" is no host name: expected one such as mail.example.org")]
+    [InlineData("action b relay helo a..b", 1, 21, "\"a..b\" is no host name: expected one such as mail.example.org")]
     [InlineData("proc q \"/usr/bin/none -x\"", 1, 8, "program \"/usr/bin/none\" was not found")]
     [InlineData("filter x proc-exec filter-none", 1, 20, "program \"filter-none\" was not found")]
     [InlineData("filter x phase connect match rdns reject \"go away\"", 1, 42, "\"go away\" has no reply code and is sent after 550: expected a text that begins with 4xx or 5xx")]
@@ -203,6 +205,13 @@ public class ErrorTests
             ["2:1", "4:1", "4:19", "5:14", "8:2", "10:11"],
             result.Diagnostics.Select(each => $"{each.Position.Line}:{each.Position.Column}"));
         Assert.Null(result.Configuration);
+    }
+
+    [Fact]
+    public void What_is_wrong_in_one_line_is_told_from_left_to_right()
+    {
+        ConfigurationResult result = Parse("proc q \"/usr/bin/none\" user ghost\nlisten on eth9 tls pki j");
+        Assert.Equal(["2:8", "2:29", "3:11", "3:24"], result.Diagnostics.Select(each => $"{each.Position.Line}:{each.Position.Column}"));
     }
 
     [Fact]
@@ -228,7 +237,7 @@ public class ErrorTests
         machine.Files["/etc/bad"] = "a: b\nc\n";
         ConfigurationResult result = machine.Parse("table x file:/etc/none\ntable y file:/etc/bad\nmatch reject");
         Assert.Equal(new("smtpd.conf", 1, 9), result.Diagnostics[0].Position);
-        Assert.StartsWith("cannot read table file \"/etc/none\": ", result.Diagnostics[0].Message, StringComparison.Ordinal);
+        Assert.StartsWith("table file \"/etc/none\" cannot be read: ", result.Diagnostics[0].Message, StringComparison.Ordinal);
         Assert.Equal(new("/etc/bad", 2, 2), result.Diagnostics[1].Position);
         Assert.Equal("unexpected \"c\" in table \"y\": expected a value after the key", result.Diagnostics[1].Message);
         Assert.Equal(2, result.Diagnostics.Count);

@@ -81,6 +81,7 @@ public class LexerTests
     [InlineData("$ x", 1, 1, "stands alone")]
     [InlineData("a \"\u0001\"", 1, 3, "control character")]
     [InlineData("a b\ufffd", 1, 3, "not UTF-8")]
+    [InlineData("a \u201clocal\u201d", 1, 3, "typographic quote")]
     public void What_is_no_token_is_named_with_its_place(string text, int line, int column, string what)
     {
         var diagnostics = new DiagnosticList();
@@ -88,6 +89,13 @@ public class LexerTests
         Diagnostic only = Assert.Single(diagnostics.Items);
         Assert.Equal(new("f", line, column), only.Position);
         Assert.Contains(what, only.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Quoted_text_shows_what_cannot_be_seen_and_is_cut()
+    {
+        Assert.Equal("\"a b\\u000a\\u00a0\\u202eü\"", DiagnosticList.Quote("a b\n\u00a0\u202eü"));
+        Assert.Equal($"\"{new string('x', 80)}…\"", DiagnosticList.Quote(new string('x', 81)));
     }
 
     [Fact]
