@@ -117,7 +117,10 @@ internal static unsafe partial class Libc
     internal static partial int waitpid(int process, int* status, int options);
 
     [LibraryImport(Library, SetLastError = true)]
-    internal static partial int setsid();
+    internal static partial int poll(PollDescriptor* descriptors, nuint count, int milliseconds);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint syscall(nint number, nint a, nint b);
 
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int chdir(string path);
@@ -219,6 +222,14 @@ internal static unsafe partial class Libc
     {
         internal byte* Base;
         internal nuint Length;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct PollDescriptor
+    {
+        internal int Descriptor;
+        internal short Events;
+        internal short Returned;
     }
 
     // The kernel's struct statx: the same on every architecture, unlike struct stat.

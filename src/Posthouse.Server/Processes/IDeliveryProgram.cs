@@ -1,11 +1,17 @@
 namespace Posthouse.Server.Processes;
 
-/// <summary>A delivery program that runs. Disposing kills its process group if it still does.</summary>
-public interface IDeliveryProgram : IAsyncDisposable
+/// <summary>
+/// A delivery program that runs. Its members block, at most until its deadline: call them from a thread of your own.
+/// Disposing kills its process group if it still runs.
+/// </summary>
+public interface IDeliveryProgram : IDisposable
 {
-    /// <summary>Its standard input. Writing after it has closed that throws <see cref="IOException"/>.</summary>
-    Stream Input { get; }
+    /// <summary>Writes to its standard input; false when it takes no more, because it has closed its input, ended or been killed.</summary>
+    bool Write(ReadOnlySpan<byte> block);
 
-    /// <summary>Waits until it has ended, at most until its deadline: then its process group is killed. Close <see cref="Input"/> first.</summary>
-    ValueTask<ProgramExit> WaitAsync(CancellationToken cancellation);
+    /// <summary>Closes its standard input and waits until it ends; at its deadline its process group is killed.</summary>
+    ProgramExit Finish();
+
+    /// <summary>Kills its process group; may be called from any thread.</summary>
+    void Kill();
 }

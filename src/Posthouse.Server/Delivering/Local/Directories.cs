@@ -28,7 +28,7 @@ internal static unsafe class Directories
         int descriptor;
         fixed (byte* name = path) descriptor = Libc.open(name, OpenFlags.ReadOnly | OpenFlags.Directory | OpenFlags.CloseOnExec, 0);
         if (descriptor < 0) return Errno.Last;
-        int error = DescriptorWriter.Sync(descriptor);
+        int error = BlockingDescriptor.Sync(descriptor);
         Libc.close(descriptor);
         return error;
     }

@@ -25,7 +25,7 @@ internal sealed unsafe class DotLock : IDisposable
             int error = FileDescriptor.Open(name, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, 0x180, out SafeFileHandle? file);
             if (error == 0)
             {
-                using (file) DescriptorWriter.WriteAll((int)file!.DangerousGetHandle(), "0\n"u8);
+                using (file) BlockingDescriptor.WriteAll((int)file!.DangerousGetHandle(), "0\n"u8);
                 taken = new(name);
                 return true;
             }

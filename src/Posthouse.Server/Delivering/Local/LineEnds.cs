@@ -11,11 +11,19 @@ internal struct LineEnds
 
     private bool _pendingCarriageReturn;
 
+    /// <summary>Leaves the line ends as they are.</summary>
+    internal bool Keeps { get; init; }
+
     /// <summary>Converts a block that stands behind <see cref="Spare"/> bytes of <paramref name="block"/>; the result stands at its beginning. Answers its length.</summary>
     internal int Convert(Span<byte> block)
     {
         if (block.Length <= Spare) return 0;
         Span<byte> rest = block[Spare..];
+        if (Keeps)
+        {
+            rest.CopyTo(block);
+            return rest.Length;
+        }
         int written = 0;
         if (_pendingCarriageReturn && rest[0] != '\n') block[written++] = (byte)'\r';
         _pendingCarriageReturn = false;

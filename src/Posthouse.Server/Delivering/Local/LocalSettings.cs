@@ -26,6 +26,12 @@ public sealed record LocalSettings
     /// <summary>This machine's name, for the names of files in maildirs.</summary>
     public string HostName { get; init; } = Environment.MachineName;
 
+    /// <summary>How this server starts its children.</summary>
+    public OwnExecutable Executable { get; init; } = OwnExecutable.Default;
+
+    /// <summary>How long a delivery program may run.</summary>
+    public TimeSpan ProgramLimit { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Threads that wait for the disk: 1 to 64.</summary>
     public int FileThreads { get; init; } = 16;
 }

@@ -58,14 +58,14 @@ internal sealed unsafe class MaildirFile : IMessageFile
     /// <inheritdoc/>
     public DeliveryResult? Append(ReadOnlySpan<byte> block)
     {
-        int error = DescriptorWriter.WriteAll(_descriptor, block);
+        int error = BlockingDescriptor.WriteAll(_descriptor, block);
         return error == 0 ? null : FileFailure.Of(error, "write to", _folder + "/tmp");
     }
 
     /// <inheritdoc/>
     public DeliveryResult Finish()
     {
-        int error = DescriptorWriter.Sync(_descriptor);
+        int error = BlockingDescriptor.Sync(_descriptor);
         if (error != 0) return FileFailure.Of(error, "sync a file in", _folder + "/tmp");
         Close();
         fixed (byte* from = _temporary, to = _final)

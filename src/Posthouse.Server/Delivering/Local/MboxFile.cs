@@ -125,7 +125,7 @@ internal sealed class MboxFile : IMessageFile
 
     private DeliveryResult? Write(ReadOnlySpan<byte> block)
     {
-        int error = DescriptorWriter.WriteAll((int)_file.DangerousGetHandle(), block);
+        int error = BlockingDescriptor.WriteAll((int)_file.DangerousGetHandle(), block);
         return error == 0 ? null : FileFailure.Of(error, "write to", _path);
     }
 

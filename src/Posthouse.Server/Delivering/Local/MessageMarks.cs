@@ -8,7 +8,7 @@ namespace Posthouse.Server.Delivering.Local;
 /// <param name="IsJunk">A filter marked it as spam.</param>
 internal readonly record struct MessageMarks(bool IsLoop, bool IsJunk)
 {
-    /// <summary>Looks through the header at the beginning of a message whose lines end in LF.</summary>
+    /// <summary>Looks through the header at the beginning of a message.</summary>
     internal static MessageMarks Of(ReadOnlySpan<byte> message, Envelope envelope)
     {
         bool loop = false, junk = false;
@@ -16,6 +16,7 @@ internal readonly record struct MessageMarks(bool IsLoop, bool IsJunk)
         {
             int end = message.IndexOf((byte)'\n');
             ReadOnlySpan<byte> line = end < 0 ? message : message[..end];
+            if (line is [.., (byte)'\r']) line = line[..^1];
             if (line.IsEmpty) break;
             message = end < 0 ? default : message[(end + 1)..];
             switch ((char)(line[0] | 0x20))

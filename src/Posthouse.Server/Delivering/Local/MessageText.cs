@@ -8,7 +8,7 @@ namespace Posthouse.Server.Delivering.Local;
 
 /// <summary>
 /// A message on its way out of the queue into a local delivery: Return-Path and Delivered-To in front, line ends turned
-/// from CRLF into LF. What fits is held as one block, so that a delivery writes it with one call; the rest of a large
+/// from CRLF into LF (but on the way to an LMTP server). What fits is held as one block, so that a delivery writes it with one call; the rest of a large
 /// message is converted as it is read.
 /// </summary>
 internal sealed class MessageText : IMessageContent, IAsyncDisposable
@@ -50,23 +50,30 @@ internal sealed class MessageText : IMessageContent, IAsyncDisposable
             : $"Delivered-To: {Clean(recipient)}\n";
     }
 
+    /// <summary>The line that a message gets on its way to another server of this site: who delivers finally adds Return-Path (RFC 5321 4.4).</summary>
+    internal static string WirePrefix(Envelope envelope) =>
+        $"Delivered-To: {Clean(envelope.Recipient.Length > 0 ? envelope.Recipient : envelope.Destination)}\r\n";
+
     /// <summary>Opens an envelope's message. The text is null when the queue cannot; an <see cref="IOException"/> may also come while reading.</summary>
-    internal static async ValueTask<(QueueResult Result, MessageText? Text)> OpenAsync(MailQueue queue, Envelope envelope, CancellationToken cancellation)
+    /// <param name="queue">Where the message is.</param>
+    /// <param name="envelope">The envelope.</param>
+    /// <param name="wire">Whether it goes over the wire: line ends stay CRLF.</param>
+    /// <param name="cancellation">Stops waiting for the queue.</param>
+    internal static async ValueTask<(QueueResult Result, MessageText? Text)> OpenAsync(MailQueue queue, Envelope envelope, bool wire, CancellationToken cancellation)
     {
         OpenedMessage opened = await queue.OpenMessageAsync(envelope.Id.Message, cancellation);
         if (opened.Content is null) return (opened.Result, null);
-        return (opened.Result, await ReadAsync(opened.Content, Prefix(envelope), envelope.Size, cancellation));
+        return (opened.Result, await ReadAsync(opened.Content, wire ? WirePrefix(envelope) : Prefix(envelope), envelope.Size, new LineEnds { Keeps = wire }, cancellation));
     }
 
     /// <summary>Reads the beginning of <paramref name="stream"/>, which it owns from now on.</summary>
-    internal static async ValueTask<MessageText> ReadAsync(Stream stream, string prefix, long size, CancellationToken cancellation)
+    internal static async ValueTask<MessageText> ReadAsync(Stream stream, string prefix, long size, LineEnds ends, CancellationToken cancellation)
     {
         int start = Encoding.UTF8.GetByteCount(prefix);
         byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(HeadBound, Math.Max(size, 0) + start + 64));
         try
         {
             Encoding.UTF8.GetBytes(prefix, buffer);
-            LineEnds ends = default;
             int length = start, raw;
             while (true)
             {

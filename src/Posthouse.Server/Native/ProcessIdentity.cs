@@ -1,0 +1,65 @@
+namespace Posthouse.Server.Native;
+
+/// <summary>Becoming another user for good, and becoming another program. For processes just started: nothing here can be undone.</summary>
+internal static unsafe class ProcessIdentity
+{
+    private const int SetNoNewPrivileges = 38;
+    private const int CloseRangeOnExec = 4;
+    private const int OpenFiles = 7;
+    private const int ProcessSignals = 64;
+    private const int SetMask = 2;
+
+    /// <summary>Takes a user's identity in all threads and gives up the way back; null, or which step failed.</summary>
+    internal static string? Become(uint uid, uint gid, ReadOnlySpan<uint> groups)
+    {
+        if (uid == 0) return "root is refused";
+        fixed (uint* list = groups)
+            if (Libc.setgroups((nuint)groups.Length, list) != 0) return Failed("setgroups");
+        if (Libc.setresgid(gid, gid, gid) != 0) return Failed("setresgid");
+        if (Libc.setresuid(uid, uid, uid) != 0) return Failed("setresuid");
+        return Libc.setuid(0) == 0 ? "root could be regained" : null;
+    }
+
+    /// <summary>No program started from this thread gains privileges (set-id bits have no effect).</summary>
+    internal static string? ForbidNewPrivileges() => Libc.prctl(SetNoNewPrivileges, 1, 0, 0, 0) == 0 ? null : Failed("prctl");
+
+    /// <summary>New files are their owner's only.</summary>
+    internal static void MaskFiles() => Libc.umask(0x3F /* 077 */);
+
+    /// <summary>Sets the working directory, or <c>/</c> if it cannot be entered.</summary>
+    internal static string? EnterDirectory(string path) => Libc.chdir(path) == 0 || Libc.chdir("/") == 0 ? null : Failed("chdir");
+
+    /// <summary>
+    /// Becomes the program of <paramref name="arguments"/>, looked for in <paramref name="path"/> if its name has no
+    /// slash: descriptors from 3 are closed, signals are as a shell leaves them. Returns only on failure, with the step that failed.
+    /// </summary>
+    internal static string Execute(IReadOnlyList<string> arguments, IReadOnlyList<string> environment, string path)
+    {
+        if (Libc.close_range(3, uint.MaxValue, CloseRangeOnExec) != 0) return Failed("close_range");
+        Libc.ResourceLimit limit = default;
+        if (Libc.getrlimit(OpenFiles, &limit) == 0)
+        {
+            // A program that uses select(2) must not be handed thousands of descriptors.
+            limit.Soft = Math.Min(limit.Hard, 1024);
+            Libc.setrlimit(OpenFiles, &limit);
+        }
+        for (int signal = 1; signal <= ProcessSignals; signal++)
+            if (signal is not (9 or 19 or 32 or 33)) Libc.signal(signal, 0);
+        byte* mask = stackalloc byte[128];
+        Libc.sigemptyset(mask);
+        Libc.sigprocmask(SetMask, mask, null);
+        byte** argumentVector = ChildProcess.Strings(arguments);
+        byte** environmentVector = ChildProcess.Strings(environment);
+        int error = Errno.NoEntry;
+        string[] places = arguments[0].Contains('/') ? [""] : path.Split(':');
+        foreach (string place in places)
+        {
+            fixed (byte* file = PathBytes.Of(place.Length == 0 ? arguments[0] : $"{place}/{arguments[0]}"))
+                Libc.execve(file, argumentVector, environmentVector);
+            if (Errno.Last is not (Errno.NoEntry or Errno.NotDirectory)) error = Errno.Last;
+        }
+        return $"execve: {Errno.Text(error)}";
+    }
+
+    private static string Failed(string step) => $"{step}: {Errno.Text(Errno.Last)}";
+}

@@ -1,0 +1,54 @@
+using System.Buffers.Binary;
+using System.Text;
+using Posthouse.Server.Native;
+
+namespace Posthouse.Server.Processes;
+
+/// <summary>
+/// The executable's hidden role: a child that the server starts as itself (root, perhaps), that takes the identity it is
+/// told, gives up what it must not keep, and then becomes a program or serves deliveries. A fork of a program with many threads
+/// may do next to nothing before it becomes another; a fresh process may do it all in plain code.
+/// </summary>
+public static class ChildRole
+{
+    /// <summary>The first argument of a child.</summary>
+    public const string Argument = "--role=child";
+
+    internal const int ControlDescriptor = 3;
+    private const int FailedExit = 71;
+
+    /// <summary>Whether these are the arguments of a child.</summary>
+    public static bool IsRequested(IReadOnlyList<string> arguments) => arguments is [Argument];
+
+    /// <summary>Runs the child: becomes the program asked for, or calls <paramref name="serve"/>; answers the exit code.</summary>
+    public static int Run(Func<int> serve)
+    {
+        byte[] prefix = new byte[4];
+        if (!BlockingDescriptor.ReadAll(ControlDescriptor, prefix)) return FailedExit;
+        int length = BinaryPrimitives.ReadInt32LittleEndian(prefix);
+        if (length is <= 0 or > ChildRequest.MaxSize) return Fail("malformed request");
+        byte[] content = new byte[length];
+        if (!BlockingDescriptor.ReadAll(ControlDescriptor, content)) return FailedExit;
+        ChildRequest request = ChildRequest.Parse(content);
+
+        string? failure = request.ChangesIdentity ? ProcessIdentity.Become(request.Uid, request.Gid, [.. request.Groups]) : null;
+        failure ??= ProcessIdentity.ForbidNewPrivileges();
+        ProcessIdentity.MaskFiles();
+        failure ??= ProcessIdentity.EnterDirectory(request.Directory);
+        if (failure is not null) return Fail(failure);
+        if (request.Arguments.Count > 0)
+        {
+            const string Path = "PATH=";
+            string path = request.Environment.FirstOrDefault(static variable => variable.StartsWith(Path, StringComparison.Ordinal)) ?? Path;
+            return Fail(ProcessIdentity.Execute(request.Arguments, request.Environment, path[Path.Length..]));
+        }
+        Libc.close(ControlDescriptor);
+        return serve();
+    }
+
+    private static int Fail(string why)
+    {
+        BlockingDescriptor.WriteAll(ControlDescriptor, Encoding.UTF8.GetBytes(why));
+        return FailedExit;
+    }
+}

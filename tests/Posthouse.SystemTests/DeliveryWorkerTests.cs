@@ -1,0 +1,63 @@
+using Posthouse.Server.Configuration;
+using Posthouse.Server.Model;
+using Posthouse.Server.Native;
+using Posthouse.SystemTests.Support;
+
+namespace Posthouse.SystemTests;
+
+public class DeliveryWorkerTests
+{
+    [Fact]
+    public async Task Mail_into_a_maildir_is_its_user_s()
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir());
+        DeliveryResult[] results = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => site.DeliverAsync($"Subject: {i}\r\n\r\nbody\r\n")));
+        Assert.All(results, result => Assert.Equal((DeliveryOutcome.Delivered, "Delivered"), (result.Outcome, result.Text)));
+        string[] files = Directory.GetFiles(site.Home + "/Maildir/new");
+        Assert.Equal(40, files.Length);
+        foreach (string file in files)
+        {
+            Assert.Equal(0, FileDescriptor.Status(file, out FileStatus status));
+            Assert.Equal((site.Account.Uid, site.Account.Gid, 0x180u), (status.Uid, status.Gid, status.Permissions));
+        }
+    }
+
+    [Fact]
+    public async Task A_large_message_arrives_whole()
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir());
+        string body = string.Concat(Enumerable.Range(0, 60_000).Select(i => $"line {i} of a large message\r\n"));
+        Assert.Equal(DeliveryOutcome.Delivered, (await site.DeliverAsync("Subject: x\r\n\r\n" + body)).Outcome);
+        Assert.EndsWith("Subject: x\n\n" + body.Replace("\r\n", "\n"), File.ReadAllText(Assert.Single(Directory.GetFiles(site.Home + "/Maildir/new"))), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_of_a_forward_gets_messages_one_after_the_other()
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir());
+        site.Entry = site.Home + "/archive";
+        DeliveryResult[] results = await Task.WhenAll(Enumerable.Range(0, 10).Select(i => site.DeliverAsync($"Subject: {i}\r\n\r\nFrom here\r\n", source: "forward:user:0")));
+        Assert.All(results, result => Assert.Equal((DeliveryOutcome.Delivered, "Delivered"), (result.Outcome, result.Text)));
+        string content = site.Read("archive");
+        Assert.Equal(10, content.Split("From sender@example.org ").Length - 1);
+        Assert.Equal(10, content.Split("\n>From here\n\n").Length - 1);
+        Assert.Equal(0, FileDescriptor.Status(site.Home + "/archive", out FileStatus status));
+        Assert.Equal(site.Account.Uid, status.Uid);
+    }
+
+    [Fact]
+    public async Task What_the_user_may_not_write_fails_for_now()
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir("/proc/posthouse/%{user.username}"));
+        Assert.Equal(DeliveryOutcome.Temporary, (await site.DeliverAsync()).Outcome);
+    }
+
+    [Fact]
+    public async Task Nothing_is_delivered_as_root()
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir(), account: new("root", SystemAccounts.EffectiveUser == 0 ? 0 : SystemAccounts.EffectiveUser, SystemAccounts.EffectiveUser, "/root"));
+        DeliveryResult result = await site.DeliverAsync(source: null);
+        Assert.NotEqual(DeliveryOutcome.Delivered, result.Outcome);
+        if (SystemAccounts.IsRoot) Assert.Equal("not allowed to deliver to: root", result.Text);
+    }
+}
