@@ -77,13 +77,8 @@ public static class ExpansionList
             }
 
             char c = text[i];
-            if (char.IsControl(c) && c != '\t')
-            {
-                error = "text without control characters";
-                return false;
-            }
-
-            if (c == '\\')
+            bool isEscaped = c == '\\';
+            if (isEscaped)
             {
                 if (++i == text.Length)
                 {
@@ -91,14 +86,19 @@ public static class ExpansionList
                     return false;
                 }
 
+                c = text[i];
                 // A mailbox has quoting of its own: keep what it needs inside double quotes.
                 if (quote == '"' && !IsCommand(element))
                     element.Append('\\');
-                element.Append(text[i]);
-                continue;
             }
 
-            if (c is '"' or '\'')
+            if (char.IsControl(c) && c != '\t')
+            {
+                error = "text without control characters";
+                return false;
+            }
+
+            if (!isEscaped && c is '"' or '\'')
                 quote = quote == '\0' ? c : quote == c ? '\0' : quote;
             element.Append(c);
         }

@@ -274,7 +274,7 @@ public sealed class PosixPattern
 
     private void Class(StringBuilder output)
     {
-        int end = _text.IndexOf(":]", _at, StringComparison.Ordinal);
+        int end = _text.IndexOf(":]", _at + 2, StringComparison.Ordinal);
         string? set = (end < 0 ? "" : _text[(_at + 2)..end]) switch
         {
             "alpha" or "upper" or "lower" => @"\p{L}",

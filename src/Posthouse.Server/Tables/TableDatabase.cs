@@ -23,12 +23,10 @@ public static class TableDatabase
         try
         {
             Write(source, temporary);
-#pragma warning disable CA1416 // Linux is the only platform of this server.
             UnixFileMode mode = File.Exists(path)
                 ? File.GetUnixFileMode(path)
                 : UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
             File.SetUnixFileMode(temporary, mode);
-#pragma warning restore CA1416
             using (FileStream file = new(temporary, FileMode.Open, FileAccess.ReadWrite))
                 file.Flush(flushToDisk: true);
             File.Move(temporary, path, overwrite: true);
