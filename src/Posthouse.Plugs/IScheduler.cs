@@ -33,7 +33,8 @@ public interface IScheduler : IAsyncDisposable
 
     /// <summary>
     /// A long poll: answers as soon as an envelope of <paramref name="kinds"/> is due, with at most <paramref name="max"/>,
-    /// and with none after <paramref name="wait"/> at the latest.
+    /// and with none after <paramref name="wait"/> at the latest. What has expired or is to be removed is handed out
+    /// whatever its kind, since nothing is tried.
     /// </summary>
     ValueTask<IReadOnlyList<ScheduledWork>> BatchAsync(int max, EnvelopeKinds kinds, TimeSpan wait, CancellationToken cancellation = default);
 

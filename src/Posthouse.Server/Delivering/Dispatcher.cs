@@ -214,8 +214,11 @@ public sealed class Dispatcher : IAsyncDisposable
 
     private async ValueTask BeginLaterAsync(ScheduledWork work, ValueTask<(QueueResult Result, Envelope? Envelope)> load)
     {
-        await _loads.WaitAsync();
-        _ = LoadAsync();
+        await _loads.WaitAsync(_stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_stop.IsCancellationRequested)
+            Return(work.Envelope);
+        else
+            _ = LoadAsync();
 
         async Task LoadAsync()
         {
@@ -315,8 +318,9 @@ public sealed class Dispatcher : IAsyncDisposable
     // A store that fails now may serve later: without this pause the scheduler would hand the envelope out again at once.
     private async Task ReturnLaterAsync(EnvelopeId id, string? reason)
     {
+        Task pause = Task.Delay(s_reload, _time, _stop.Token);
         DeliveringLog.NotLoaded(_logger, id, reason);
-        await Task.Delay(s_reload, _time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await pause.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Return(id);
     }
 

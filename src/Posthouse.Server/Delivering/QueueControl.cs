@@ -70,6 +70,9 @@ public sealed class QueueControl(Dispatcher dispatcher)
     {
         await foreach (ListedEnvelope listed in ListAsync(selection, cancellation))
         {
+            // What has come since the scheduler was told is not meant.
+            if (suspended && listed.State is not (ScheduleState.InFlight or ScheduleState.Suspended))
+                continue;
             EnvelopeId id = listed.Envelope.Id;
             if (listed.State == ScheduleState.InFlight)
             {

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Posthouse.Plugs;
@@ -91,6 +92,7 @@ internal sealed class DispatcherRig : IAsyncDisposable
 internal sealed class RecordingLogger : ILogger
 {
     private readonly List<string> _lines = [];
+    private readonly Channel<string> _written = Channel.CreateUnbounded<string>();
 
     public string[] Lines
     {
@@ -101,6 +103,17 @@ internal sealed class RecordingLogger : ILogger
         }
     }
 
+    /// <summary>Waits for so many lines.</summary>
+    public async Task UntilAsync(Func<string, bool> isMeant, int count)
+    {
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(20));
+        while (count > 0)
+        {
+            if (isMeant(await _written.Reader.ReadAsync(deadline.Token)))
+                count--;
+        }
+    }
+
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
@@ -108,7 +121,9 @@ internal sealed class RecordingLogger : ILogger
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
+        string line = formatter(state, exception);
         lock (_lines)
-            _lines.Add(formatter(state, exception));
+            _lines.Add(line);
+        _written.Writer.TryWrite(line);
     }
 }

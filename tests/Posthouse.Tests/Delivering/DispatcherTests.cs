@@ -113,6 +113,26 @@ public class DispatcherTests
     }
 
     [Fact]
+    public async Task What_cannot_be_loaded_is_tried_again_after_a_pause()
+    {
+        FailingQueue store = new(new RamQueue());
+        await using DispatcherRig accepting = new(store: store);
+        IReadOnlyList<Envelope> envelopes = await accepting.AcceptAsync(50);
+        await using DispatcherRig rig = new(store: store);
+        rig.Dispatcher.Pause(EnvelopeKinds.Mda);
+        await rig.Dispatcher.StartAsync();
+        store.FailsWalks = true;
+        rig.Dispatcher.Resume(EnvelopeKinds.Mda);
+        rig.Time.Advance(TimeSpan.FromSeconds(1));
+        await rig.Log.UntilAsync(static line => line.EndsWith("cannot be loaded now: told to fail", StringComparison.Ordinal), envelopes.Count);
+        store.FailsWalks = false;
+        rig.Time.Advance(TimeSpan.FromSeconds(10));
+        for (int i = 0; i < envelopes.Count; i++)
+            await rig.Scheduler.UntilAsync("delete");
+        Assert.Empty(await rig.WalkAsync());
+    }
+
+    [Fact]
     public async Task An_envelope_that_is_gone_is_forgotten()
     {
         await using DispatcherRig rig = new();

@@ -7,6 +7,8 @@ internal sealed class FailingQueue(IQueue store) : IQueue
 {
     public bool Fails { get; set; }
 
+    public bool FailsWalks { get; set; }
+
     public int Exists { get; set; }
 
     public int Refused { get; private set; }
@@ -43,7 +45,7 @@ internal sealed class FailingQueue(IQueue store) : IQueue
     public ValueTask<QueueWalk> WalkAsync(EnvelopeId after, int max, CancellationToken cancellation = default)
     {
         Walks++;
-        return store.WalkAsync(after, max, cancellation);
+        return FailsWalks ? new(new QueueWalk(QueueResult.Error("told to fail"), [])) : store.WalkAsync(after, max, cancellation);
     }
 
     public ValueTask DisposeAsync() => store.DisposeAsync();

@@ -26,7 +26,7 @@ public class BounceDeliveryTests
         Assert.Equal("sender@example.net", Assert.Single(message.To.Mailboxes).Address);
         Assert.Equal("auto-replied", message.Headers[HeaderId.AutoSubmitted]);
         Assert.NotNull(message.MessageId);
-        Assert.Equal(DispatcherRig.Start + 1, message.Date.ToUnixTimeSeconds());
+        Assert.Equal(DispatcherRig.Start, message.Date.ToUnixTimeSeconds());
         MultipartReport report = Report(message);
         Assert.Equal("delivery-status", report.ReportType);
         Assert.Equal(3, report.Count);
@@ -66,15 +66,31 @@ public class BounceDeliveryTests
     [Fact]
     public async Task Recipients_that_fail_together_share_a_report()
     {
-        await using DispatcherRig rig = NewRig();
-        MimeMessage message = await FailAsync(rig, 5, static envelope => envelope);
-        HeaderListCollection groups = ((MessageDeliveryStatus)Report(message)[1]).StatusGroups;
+        await using DispatcherRig rig = new();
+        IReadOnlyList<Envelope> bounces = await rig.AcceptAsync(6, static envelope => envelope with
+        {
+            Kind = EnvelopeKind.Bounce,
+            Sender = "",
+            Recipient = "sender@example.net",
+            Bounce = new() { Type = envelope.User == "user5" ? "delayed" : "failed", Of = [new() { Recipient = envelope.Recipient }] },
+        });
+        BounceDelivery delivery = new(rig.Queue, new FixedRoute(), rig.Time, rig.Counters);
+        Task<DeliveryResult>[] tries = [.. bounces.Select(bounce => delivery.DeliverAsync(bounce, CancellationToken.None).AsTask())];
+        rig.Time.Advance(TimeSpan.FromSeconds(0.9));
+        Assert.All(tries, static attempt => Assert.False(attempt.IsCompleted));
+        rig.Time.Advance(TimeSpan.FromSeconds(0.1));
+        DeliveryResult[] results = await Task.WhenAll(tries).WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.All(results, static result => Assert.Equal(DeliveryOutcome.Delivered, result.Outcome));
+        Assert.Single(results[..5].Select(static result => result.Text).Distinct());
+        Assert.NotEqual(results[0].Text, results[5].Text);
+        Envelope[] notifications = [.. (await rig.WalkAsync()).Where(static envelope => envelope.Kind == EnvelopeKind.Mda)];
+        Assert.Equal(2, notifications.Length);
+        MimeMessage[] messages = [await ReadAsync(rig, notifications[0]), await ReadAsync(rig, notifications[1])];
+        MimeMessage failed = Assert.Single(messages, static message => message.Subject is string subject && subject.EndsWith("failed", StringComparison.Ordinal));
         Assert.Equal(
             Enumerable.Range(0, 5).Select(static i => $"rfc822; user{i}@example.org"),
-            groups.Skip(1).Select(static group => group["Final-Recipient"]).Order());
-        Assert.Equal(1, rig.Counters["bounce.message"].Value);
-        Assert.Equal(5, rig.Counters["queue.bounce"].Value);
-        Assert.Empty(await rig.WalkAsync());
+            ((MessageDeliveryStatus)Report(failed)[1]).StatusGroups.Skip(1).Select(static group => group["Final-Recipient"]).Order());
+        Assert.Equal(2, rig.Counters["bounce.message"].Value);
     }
 
     [Fact]
@@ -96,8 +112,9 @@ public class BounceDeliveryTests
         rig.Local.Script = (envelope, _) => new(envelope.Sender.Length == 0
             ? DeliveryResult.Delivered()
             : DeliveryResult.Permanent("no\r\nAction: delivered\r\n\r\n--boundary\0" + new string('x', 5000), 1, 1));
+        Task<MimeMessage> notification = NotificationAsync(rig);
         await rig.AcceptAsync(content: Content);
-        MimeMessage message = await NotificationAsync(rig);
+        MimeMessage message = await notification;
         HeaderListCollection groups = ((MessageDeliveryStatus)Report(message)[1]).StatusGroups;
         Assert.Equal(2, groups.Count);
         Assert.Equal("failed", groups[1]["Action"]);
@@ -135,16 +152,17 @@ public class BounceDeliveryTests
         rig.Local.Script = static (_, _) => new(DeliveryResult.Permanent("no"));
         await rig.AcceptAsync();
         await rig.Scheduler.UntilAsync("delete");
-        await AdvanceUntilAsync(rig, rig.Scheduler.UntilAsync("update"));
+        await rig.Scheduler.UntilAsync("update");
         Assert.Equal("busy", Assert.Single(await rig.WalkAsync()).Error);
         route.Failure = Fault.Permanent("no such sender");
-        await AdvanceUntilAsync(rig, rig.Scheduler.UntilAsync("delete"));
+        rig.Time.Advance(TimeSpan.FromSeconds(10));
+        await rig.Scheduler.UntilAsync("delete");
         Assert.Empty(await rig.WalkAsync());
     }
 
     private static DispatcherRig NewRig(FixedRoute? route = null)
     {
-        DispatcherRig rig = new(null, rig => new BounceDelivery(rig.Queue, route ?? new FixedRoute(), rig.Time, rig.Counters));
+        DispatcherRig rig = new(null, rig => new BounceDelivery(rig.Queue, route ?? new FixedRoute(), rig.Time, rig.Counters, TimeSpan.Zero));
         rig.Local.Script = static (envelope, _) => new(envelope.Sender.Length == 0
             ? DeliveryResult.Delivered()
             : DeliveryResult.Permanent("no such user", 1, 1) with { Remote = "lmtp.example.org" });
@@ -154,8 +172,9 @@ public class BounceDeliveryTests
 
     private static async Task<MimeMessage> FailAsync(DispatcherRig rig, int recipients, Func<Envelope, Envelope> change, string content = Content)
     {
+        Task<MimeMessage> notification = NotificationAsync(rig);
         await rig.AcceptAsync(recipients, change, content);
-        return await NotificationAsync(rig);
+        return await notification;
     }
 
     // The notification is delivered like any other mail; its content is read when it is.
@@ -168,35 +187,26 @@ public class BounceDeliveryTests
             if (envelope.Sender.Length == 0)
             {
                 Assert.Equal(("sender@example.net", "sender", EnvelopeFlags.Bounce | EnvelopeFlags.Internal), (envelope.Recipient, envelope.User, envelope.Flags));
-                await using Stream content = (await rig.Queue.OpenMessageAsync(envelope.Id.Message, cancellation)).Content!;
-                using MemoryStream copy = new();
-                await content.CopyToAsync(copy, cancellation);
-                Assert.Equal(copy.Length, envelope.Size);
-                Assert.DoesNotContain("\n", Encoding.ASCII.GetString(copy.ToArray()).Replace("\r\n", "", StringComparison.Ordinal), StringComparison.Ordinal);
-                copy.Position = 0;
-                notification.SetResult(await MimeMessage.LoadAsync(copy, cancellation));
+                notification.SetResult(await ReadAsync(rig, envelope));
             }
 
             return await script(envelope, cancellation);
         };
-        await AdvanceUntilAsync(rig, notification.Task);
+        MimeMessage message = await notification.Task.WaitAsync(TimeSpan.FromSeconds(20));
         while ((await rig.WalkAsync()).Count > 0)
-            await AdvanceUntilAsync(rig, rig.Scheduler.UntilAsync("delete"));
-        return await notification.Task;
+            await rig.Scheduler.UntilAsync("delete");
+        return message;
     }
 
-    // The window in which bounces are gathered opens when a delivery ends, on another thread: the clock goes on until it has closed.
-    private static async Task AdvanceUntilAsync(DispatcherRig rig, Task done)
+    private static async Task<MimeMessage> ReadAsync(DispatcherRig rig, Envelope envelope)
     {
-        DateTime deadline = DateTime.UtcNow.AddSeconds(20);
-        while (!done.IsCompleted && DateTime.UtcNow < deadline)
-        {
-            await Task.WhenAny(done, Task.Delay(2));
-            if (rig.Counters["queue.bounce"].Value > 0)
-                rig.Time.Advance(TimeSpan.FromMilliseconds(100));
-        }
-
-        await done.WaitAsync(TimeSpan.FromSeconds(1));
+        await using Stream content = (await rig.Queue.OpenMessageAsync(envelope.Id.Message)).Content!;
+        using MemoryStream copy = new();
+        await content.CopyToAsync(copy);
+        Assert.Equal(copy.Length, envelope.Size);
+        Assert.DoesNotContain("\n", Encoding.ASCII.GetString(copy.ToArray()).Replace("\r\n", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        copy.Position = 0;
+        return await MimeMessage.LoadAsync(copy);
     }
 
     private static MultipartReport Report(MimeMessage message) => Assert.IsType<MultipartReport>(message.Body);
