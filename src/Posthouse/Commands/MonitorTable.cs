@@ -27,11 +27,13 @@ public sealed class MonitorTable
 
         long connected = Change("smtp.connected");
         long sessions = Now("smtp.session");
-        long incoming = Change("scheduler.envelope.incoming");
         long envelopes = Now("scheduler.envelope");
+        // An envelope leaves by one of these; what else changed the number came in.
+        long left = Change("scheduler.delivery.ok") + Change("scheduler.delivery.permfail") + Change("scheduler.delivery.loop")
+            + Change("scheduler.envelope.expired") + Change("scheduler.envelope.removed");
         text.Append(
             CultureInfo.InvariantCulture,
-            $"{sessions,4} {connected,4} {connected - Change("smtp.session"),4}  {envelopes,4} {incoming,4} {incoming - Change("scheduler.envelope"),4} ");
+            $"{sessions,4} {connected,4} {connected - Change("smtp.session"),4}  {envelopes,4} {left + Change("scheduler.envelope"),4} {left,4} ");
         text.Append(
             CultureInfo.InvariantCulture,
             $"{Change("scheduler.delivery.ok"),4}    {Change("scheduler.delivery.tempfail"),4}    {Change("scheduler.delivery.permfail"),4} {Change("scheduler.delivery.loop"),4}   ");

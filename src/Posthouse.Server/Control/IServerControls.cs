@@ -1,0 +1,23 @@
+using Posthouse.Plugs;
+using Posthouse.Server.Model;
+
+namespace Posthouse.Server.Control;
+
+/// <summary>What an administrator can do with the server as a whole while it runs. Called from any thread.</summary>
+public interface IServerControls
+{
+    /// <summary>Whether no new SMTP sessions are taken; they wait in the backlog.</summary>
+    bool IsSmtpPaused { get; set; }
+
+    /// <summary>Whether the log is verbose.</summary>
+    bool IsVerbose { get; set; }
+
+    /// <summary>Traces a subsystem in the log, or no longer; false when there is none of that name.</summary>
+    bool Trace(string subsystem, bool on);
+
+    /// <summary>Reads a table's source again; NotFound when there is no such table.</summary>
+    ValueTask<TableResult> UpdateTableAsync(string name, CancellationToken cancellation);
+
+    /// <summary>Reads the configuration again; the fault says why the old one stays.</summary>
+    ValueTask<Fault?> ReloadAsync(CancellationToken cancellation);
+}
