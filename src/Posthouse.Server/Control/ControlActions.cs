@@ -2,7 +2,6 @@ using System.Text.Json;
 using Posthouse.Plugs;
 using Posthouse.Server.Delivering;
 using Posthouse.Server.Model;
-using Posthouse.Server.Queueing;
 
 namespace Posthouse.Server.Control;
 

@@ -41,7 +41,7 @@ public sealed class ControlServer
             await RefuseAsync(writer, "too many clients");
             return;
         }
-        if (uid is not 0 && uid != Owner)
+        if (!Trusts(uid))
         {
             ControlLog.Refused(_logger, uid);
             await RefuseAsync(writer, "permission denied");
@@ -57,6 +57,8 @@ public sealed class ControlServer
             _sessions.Add(-1);
         }
     }
+
+    internal bool Trusts(uint? uid) => uid == 0 || (uid is not null && uid == Owner);
 
     private static async ValueTask RefuseAsync(ReplyWriter writer, string error)
     {
