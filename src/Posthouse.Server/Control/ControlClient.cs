@@ -48,25 +48,24 @@ public sealed class ControlClient : IDisposable
     /// <summary>Asks; the last reply is the one in which <see cref="ControlReply.Ok"/> is set, also when the connection breaks.</summary>
     public IEnumerable<ControlReply> Ask(ControlRequest request)
     {
-        string? problem = null;
+        string? unsent = null;
         try
         {
             _stream.Write([.. JsonSerializer.SerializeToUtf8Bytes(request, ControlJson.Default.ControlRequest), (byte)'\n']);
         }
         catch (IOException error)
         {
-            problem = error.Message;
+            // A server that refuses a client says why before it hangs up, perhaps before it was asked.
+            unsent = error.Message;
         }
-        while (problem is null)
+        string? problem;
+        while (ReadReply(out problem) is { } reply)
         {
-            ControlReply? reply = ReadReply(out problem);
-            if (reply is null)
-                break;
             yield return reply;
             if (reply.Ok is not null)
                 yield break;
         }
-        yield return new ControlReply { Ok = false, Error = problem ?? "the server hung up" };
+        yield return new ControlReply { Ok = false, Error = unsent ?? problem ?? "the server hung up" };
     }
 
     /// <inheritdoc/>
