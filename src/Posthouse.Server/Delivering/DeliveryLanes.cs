@@ -23,7 +23,7 @@ internal sealed class DeliveryLanes(
     private int _running;
     private int _waiting;
 
-    /// <summary>How many deliveries run. Ask in <c>changed</c> only, as for the next two.</summary>
+    /// <summary>How many deliveries run; exact in <c>changed</c>, elsewhere a moment old.</summary>
     public int Running => _running;
 
     /// <summary>How many envelopes wait for room.</summary>

@@ -17,8 +17,13 @@ namespace Posthouse.Server.Delivering;
 public sealed class Dispatcher : IAsyncDisposable
 {
     private const int MaxLoads = 32;
+
+    // While so many local deliveries wait for room no more are asked for: they would use up what may be in flight, and
+    // relays and bounces would wait behind them.
+    private const int MaxWaiting = 2500;
     private static readonly TimeSpan s_wait = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_waitPaused = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_waitFull = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_reload = TimeSpan.FromSeconds(10);
 
     private readonly MailQueue _queue;
@@ -181,8 +186,10 @@ public sealed class Dispatcher : IAsyncDisposable
             try
             {
                 EnvelopeKinds paused = Paused;
-                IReadOnlyList<ScheduledWork> batch = await _scheduler.BatchAsync(
-                    Options.BatchSize, EnvelopeKinds.All & ~paused, paused == EnvelopeKinds.None ? s_wait : s_waitPaused, _stop.Token);
+                bool isFull = _local.Waiting >= MaxWaiting;
+                EnvelopeKinds kinds = EnvelopeKinds.All & ~paused & ~(isFull ? EnvelopeKinds.Mda : EnvelopeKinds.None);
+                TimeSpan wait = isFull ? s_waitFull : paused == EnvelopeKinds.None ? s_wait : s_waitPaused;
+                IReadOnlyList<ScheduledWork> batch = await _scheduler.BatchAsync(Options.BatchSize, kinds, wait, _stop.Token);
                 for (int i = 0; i < batch.Count; i++)
                 {
                     _inFlight.Add();

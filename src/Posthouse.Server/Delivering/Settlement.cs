@@ -191,7 +191,7 @@ internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProv
         {
             long at = envelope.Created + (long)interval.TotalSeconds;
             if (next >= at && envelope.LastBounce < at)
-                due = at;
+                due = Math.Max(at, due ?? at);
         }
 
         return due;

@@ -268,6 +268,27 @@ public class DispatcherTests
     }
 
     [Fact]
+    public async Task A_flood_of_slow_local_deliveries_leaves_room_for_other_kinds()
+    {
+        await using DispatcherRig rig = new(s_options with { Local = new() { MaxRunning = 2 } });
+        TaskCompletionSource gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        rig.Local.Script = async (_, _) =>
+        {
+            await gate.Task;
+            return DeliveryResult.Temporary("slow");
+        };
+        int number = 0;
+        await rig.AcceptAsync(6000, envelope => envelope with { User = $"user{number++ % 150}" });
+        await rig.Dispatcher.StartAsync();
+        await rig.Local.NextAsync();
+        IReadOnlyList<Envelope> bounce = await rig.AcceptAsync(1, static envelope => envelope with { Kind = EnvelopeKind.Bounce });
+        Assert.Equal(bounce[0].Id, (await rig.Bounces.NextAsync()).Id);
+        await rig.Scheduler.UntilAsync("delete");
+        Assert.InRange(rig.Counters["scheduler.envelope.inflight"].Value, 1, 3000);
+        gate.SetResult();
+    }
+
+    [Fact]
     public async Task A_pause_stops_deliveries_until_resumed()
     {
         await using DispatcherRig rig = new();
