@@ -46,9 +46,9 @@ internal static class BodyReader
             if (await body.ReadAtLeastAsync(start.AsMemory(BodyHeader.ShortSize), Rest, throwOnEndOfStream: false, cancellation) < Rest)
                 return Refused(message, "its body ends within the header");
             if (key is null)
-                return Refused(message, "it is encrypted, and no key is configured (queue encryption)");
+                return Refused(message, "it is encrypted, and no key is configured (queue encryption)") with { NeedsKey = true };
             if (!start.AsSpan(BodyHeader.ShortSize, QueueKey.IdSize).SequenceEqual(key.Id))
-                return Refused(message, "it is encrypted with another key than the one configured");
+                return Refused(message, "it is encrypted with another key than the one configured") with { NeedsKey = true };
             content = new DecryptedBody(body, message, key.ForBody(message, start.AsSpan(BodyHeader.ShortSize + QueueKey.IdSize)), start);
         }
 

@@ -31,6 +31,11 @@ public static class QueueStores
                 QueueingLog.OtherStore(logger, other, name);
         }
 
+        return await OpenAloneAsync(name, spool, time, logger);
+    }
+
+    internal static async Task<IQueue> OpenAloneAsync(string name, string spool, TimeProvider time, ILogger logger)
+    {
         string directory = Path.Combine(spool, name);
         return name switch
         {

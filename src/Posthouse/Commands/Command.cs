@@ -23,6 +23,7 @@ public static class Command
         string[] rest = args[1..];
         return args[0] switch
         {
+            "queue" => QueueCommand.Run(rest),
             "help" or "-h" or "--help" => Help(),
             "version" or "--version" => Version(),
             _ => Misuse(),

@@ -1,0 +1,49 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using Posthouse.Server.Model;
+using Posthouse.Server.Native;
+
+namespace Posthouse.Server.Queueing;
+
+/// <summary>
+/// The lock on a state directory: held by a server while it runs, and by the tools that work on the spool of a stopped one. It ends with
+/// its holder, however that dies; the file stays and holds the process id of the last holder.
+/// </summary>
+public sealed class SpoolLock : IDisposable
+{
+    private const uint Mode = 0x1A4;
+    private readonly SafeFileHandle _file;
+
+    private SpoolLock(SafeFileHandle file) => _file = file;
+
+    /// <summary>Takes the lock without waiting; the fault says who has it, or why the file cannot be used.</summary>
+    public static SpoolLock? TryTake(StateDirectory state, out Fault? fault)
+    {
+        int error = FileDescriptor.Open(state.Lock, OpenFlags.ReadWrite | OpenFlags.Create | OpenFlags.NoFollow, Mode, out SafeFileHandle? file);
+        if (error == 0)
+            error = FileLock.TryLock(file!);
+        if (error != 0)
+        {
+            fault = Fault.Temporary(
+                error == Errno.Again ? $"{state.Path} is in use by a running server{Holder(file!)}" : $"{state.Lock}: {Errno.Text(error)}");
+            file?.Dispose();
+            return null;
+        }
+
+        fault = null;
+        RandomAccess.SetLength(file!, 0);
+        RandomAccess.Write(file!, Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n")), 0);
+        return new SpoolLock(file!);
+    }
+
+    /// <summary>Gives the lock back.</summary>
+    public void Dispose() => _file.Dispose();
+
+    private static string Holder(SafeFileHandle file)
+    {
+        Span<byte> text = stackalloc byte[16];
+        int length = RandomAccess.Read(file, text, 0);
+        return int.TryParse(text[..length].TrimEnd((byte)'\n'), NumberStyles.None, CultureInfo.InvariantCulture, out int process) ? $" (process {process})" : "";
+    }
+}
