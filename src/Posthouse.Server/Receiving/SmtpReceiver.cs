@@ -21,6 +21,7 @@ public sealed class SmtpReceiver
     {
         Profile = profile;
         Services = services;
+        Connected = services.Counters["smtp.connected"];
         Sessions = services.Counters["smtp.session"];
         _local = services.Counters["smtp.session.local"];
         _inet4 = services.Counters["smtp.session.inet4"];
@@ -43,6 +44,8 @@ public sealed class SmtpReceiver
     }
 
     internal ReceivingServices Services { get; }
+
+    internal Counter Connected { get; }
 
     internal Counter Sessions { get; }
 

@@ -68,6 +68,7 @@ internal sealed partial class SmtpSession
     internal async Task RunAsync(SessionAdmission admission)
     {
         Counter counter = _receiver.SessionsOf(_connection.Remote?.Address);
+        _receiver.Connected.Add();
         _receiver.Sessions.Add();
         counter.Add();
         try
