@@ -13,6 +13,7 @@ internal static class EnvelopeMaker
     {
         MailCommand mail = dialogue.Mail;
         string sender = mail.Sender?.ToString() ?? "";
+        string client = context.Client is { } address ? ReceivedHeader.Plain(address) : "local";
         long created = now.ToUnixTimeSeconds();
         EnvelopeFlags flags = (dialogue.IsAuthenticated ? EnvelopeFlags.Authenticated : 0) | (context.IsLocalSocket ? EnvelopeFlags.Internal : 0);
         foreach (AcceptedRecipient accepted in recipients)
@@ -34,7 +35,7 @@ internal static class EnvelopeMaker
                     User = prototype.User,
                     Extension = prototype.Extension,
                     Source = prototype.Source,
-                    Client = dialogue.Client,
+                    Client = client,
                     Helo = dialogue.Helo,
                     ReverseName = context.ReverseName,
                     Auth = dialogue.User,

@@ -41,7 +41,11 @@ internal static class ReceivedHeader
 
     /// <summary>An address as SMTP writes it in brackets, without these.</summary>
     internal static string Literal(IPAddress address) =>
-        address.AddressFamily == AddressFamily.InterNetworkV6 ? $"IPv6:{new IPAddress(address.GetAddressBytes())}" : address.ToString();
+        address.AddressFamily == AddressFamily.InterNetworkV6 ? $"IPv6:{Plain(address)}" : address.ToString();
+
+    /// <summary>An address as text without the zone of a scoped IPv6 address, which means nothing beyond this host.</summary>
+    internal static string Plain(IPAddress address) =>
+        address.AddressFamily == AddressFamily.InterNetworkV6 && address.ScopeId != 0 ? new IPAddress(address.GetAddressBytes()).ToString() : address.ToString();
 
     // A name with anything odd in it is left out rather than quoted: parsers of this field are simple.
     private static bool IsPlain(string user)

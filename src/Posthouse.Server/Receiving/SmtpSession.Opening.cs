@@ -60,7 +60,7 @@ internal sealed partial class SmtpSession
         _dialogue = new SmtpDialogue(_profile, serverName, ClientText());
         if (_connection.Tls != null)
             _dialogue.Encrypted();
-        ReceivingLog.Connected(_services.Logger, _id, _connection.Remote == null ? "local" : _connection.Remote.Address.ToString(), _reverseName);
+        ReceivingLog.Connected(_services.Logger, _id, _connection.Remote == null ? "local" : ReceivedHeader.Plain(_connection.Remote.Address), _reverseName);
         if (_connection.Tls != null)
             LogTls(_connection.Tls);
     }

@@ -306,6 +306,8 @@ internal sealed partial class SmtpSession
             _start = 0;
         }
         int count = await _connection.ReceiveAsync(_buffer.AsMemory(_end));
+        // What we do with it now is not the client's time.
+        _connection.ClearDeadline();
         _end += count;
         _wasFull = _end == _buffer!.Length;
         return count > 0;

@@ -121,7 +121,7 @@ public class SmtpSessionTests
         Assert.Contains("[IPv6:2001:db8::7]", await server.ReadToEndAsync(client), StringComparison.Ordinal);
         Assert.Equal(2, server.Envelopes.Count);
         Envelope ann = server.Envelopes[0];
-        Assert.Equal(("jörg@example.com", "ann@example.org", "IPv6:2001:db8::7", "relay.example", "in", "mx.example.org"),
+        Assert.Equal(("jörg@example.com", "ann@example.org", "2001:db8::7", "relay.example", "in", "mx.example.org"),
             (ann.Sender, ann.Recipient, ann.Client, ann.Helo, ann.Tag, ann.ServerName));
         Assert.Equal(ann.Created + 4 * 86400, ann.Expires);
         Assert.Equal((await server.ContentAsync(ann.Id.Message)).Length, ann.Size);
@@ -275,6 +275,49 @@ public class SmtpSessionTests
         await server.Session;
         Assert.Equal(0, server.Counters["smtp.tls"].Value);
         Assert.Contains(server.Log, line => line.Contains("smtp tls ciphers=TLSv1.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Cve_2023_29323_a_scoped_address_is_only_an_address()
+    {
+        await using SmtpServerFixture server = new();
+        Socket client = await server.ConnectAsync("fe80::1%7");
+        await SmtpServerFixture.SendAsync(client, Greeting + "DATA\r\n\r\n.\r\nQUIT\r\n");
+        Assert.Contains("[IPv6:fe80::1]", await server.ReadToEndAsync(client), StringComparison.Ordinal);
+        Assert.Equal("fe80::1", Assert.Single(server.Envelopes).Client);
+    }
+
+    [Fact]
+    public async Task Cve_2025_62875_garbage_on_the_local_socket_hurts_nobody_else()
+    {
+        await using SmtpServerFixture server = new(SmtpServerFixture.Profile with { IsLocalSocket = true });
+        Socket other = await server.ConnectUnixAsync();
+        for (int i = 0; i < 20; i++)
+        {
+            Socket client = await server.ConnectUnixAsync();
+            byte[] garbage = new byte[5000];
+            new Random(i).NextBytes(garbage);
+            await client.SendAsync(garbage);
+            client.Shutdown(SocketShutdown.Send);
+            await ReadWhatComesAsync(server, client);
+            await server.Session.WaitAsync(TimeSpan.FromSeconds(10), s_cancellation);
+        }
+        await server.ReadRepliesAsync(other, 1);
+        Assert.StartsWith("250", await server.AskAsync(other, "NOOP\r\n"), StringComparison.Ordinal);
+        Assert.DoesNotContain(server.Log, line => line.Contains("session failed", StringComparison.Ordinal));
+    }
+
+    // A server that closes with input unread resets the connection, as it should.
+    private static async Task ReadWhatComesAsync(SmtpServerFixture server, Socket client)
+    {
+        try
+        {
+            await server.ReadToEndAsync(client);
+        }
+        catch (SocketException error)
+        {
+            Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
+        }
     }
 
     private static async Task AdvanceUntilDoneAsync(SmtpServerFixture server, TimeSpan by)
