@@ -43,6 +43,16 @@ public sealed class SmtpReceiver
         }
     }
 
+    /// <summary>Sessions that wait for their clients.</summary>
+    internal int Waiting
+    {
+        get
+        {
+            lock (_lock)
+                return _open.Count(static session => session.IsWaiting);
+        }
+    }
+
     internal ReceivingServices Services { get; }
 
     internal Counter Connected { get; }

@@ -38,6 +38,7 @@ internal sealed partial class SmtpSession
     private int _lineLength;
     private bool _wasFull;
     private volatile bool _takesContent;
+    private volatile bool _isWaiting;
 
     // Set by Prepare, before anything is read.
     private SmtpDialogue _dialogue = null!;
@@ -60,6 +61,9 @@ internal sealed partial class SmtpSession
 
     /// <summary>Whether a message is coming in, so that a server that stops lets it finish.</summary>
     internal bool TakesContent => _takesContent;
+
+    /// <summary>Whether it waits for the client, with nothing left to send.</summary>
+    internal bool IsWaiting => _isWaiting;
 
     /// <summary>Ends the session at its next wait.</summary>
     internal void Interrupt() => _connection.Interrupt();
@@ -196,7 +200,8 @@ internal sealed partial class SmtpSession
         if (_services.Queue.IsShortOfSpace)
             return Replies.NoSpace;
         MailCommand mail = _dialogue.Mail;
-        if (_profile.Senders is { } senders && _dialogue.User is { } user && await SenderPolicy.JudgeAsync(senders, user, mail.Sender) is { } refusal)
+        if (_profile.Senders is { } senders && _dialogue.User is { } user
+            && await SenderPolicy.JudgeAsync(senders, user, mail.Sender, _profile.SubAddressDelimiter) is { } refusal)
             return refusal;
         _context = new SessionContext
         {
@@ -291,6 +296,7 @@ internal sealed partial class SmtpSession
     private async ValueTask<bool> FillAsync()
     {
         SetDeadline();
+        _isWaiting = true;
         if (_start == _end)
         {
             ReturnBuffer();
@@ -306,6 +312,7 @@ internal sealed partial class SmtpSession
             _start = 0;
         }
         int count = await _connection.ReceiveAsync(_buffer.AsMemory(_end));
+        _isWaiting = false;
         // What we do with it now is not the client's time.
         _connection.ClearDeadline();
         _end += count;

@@ -116,6 +116,14 @@ internal sealed class SmtpServerFixture : IAsyncDisposable, ILogger
         return text.ToString();
     }
 
+    /// <summary>Completes when all sessions wait for their clients with nothing left to send.</summary>
+    public async Task SettleAsync()
+    {
+        for (int i = 0; i < 5000 && Receiver.Waiting < Receiver.Open; i++)
+            await Task.Delay(1);
+        Assert.Equal(Receiver.Open, Receiver.Waiting);
+    }
+
     public async Task<string> ContentAsync(MessageId message)
     {
         OpenedMessage opened = await Queue.OpenMessageAsync(message);
