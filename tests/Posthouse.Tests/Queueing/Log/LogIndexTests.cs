@@ -1,0 +1,67 @@
+using CsCheck;
+using Posthouse.Server.Queueing.Log;
+
+namespace Posthouse.Tests.Queueing.Log;
+
+public class LogIndexTests
+{
+    [Fact]
+    public void It_is_a_sorted_map_whatever_is_added_and_removed() =>
+        Gen.Select(Gen.Int[0, 40], Gen.Int[1, 5], Gen.Int[0, 2]).List[0, 400].Sample(steps =>
+        {
+            var index = new LogIndex();
+            var model = new SortedDictionary<ulong, LogPlace>();
+            int serial = 0;
+            foreach ((int message, int own, int what) in steps)
+            {
+                // Spread like drawn ids, so that neighbours fall into the same and into other buckets.
+                uint id = (uint)(message + 1) * 97_612_893;
+                ulong envelope = RecordHeader.IdOf(id) | (uint)own;
+                int slot = index.FindEnvelope(envelope);
+                Assert.Equal(model.ContainsKey(envelope), slot != LogIndex.None);
+                if (what == 2 && slot != LogIndex.None)
+                {
+                    int owner = index.EnvelopeAt(slot).Message;
+                    index.RemoveEnvelope(slot);
+                    if (index.MessageAt(owner).Count == 0) index.RemoveMessage(owner);
+                    model.Remove(envelope);
+                }
+                else if (slot == LogIndex.None)
+                {
+                    int owner = index.FindMessage(id);
+                    if (owner == LogIndex.None) owner = index.AddMessage(id);
+                    var place = new LogPlace(1, (uint)++serial, 5);
+                    index.EnvelopeAt(index.AddEnvelope(owner, (uint)own)).Set(place, hasOlder: serial % 2 == 0);
+                    model.Add(envelope, place);
+                }
+            }
+
+            Assert.Equal(model.Count, index.EnvelopeCount);
+            Assert.Equal(model.Keys.Select(id => id >> 32).Distinct().Count(), index.MessageCount);
+            foreach (ulong after in model.Keys.Append(0UL))
+            {
+                var found = new List<(ulong Id, LogPlace Place)>();
+                index.Collect(after, 7, found);
+                Assert.Equal(model.Where(pair => pair.Key > after).Take(7).Select(pair => (pair.Key, pair.Value)), found);
+            }
+        });
+
+    [Fact]
+    public void A_message_with_one_envelope_takes_less_than_150_bytes()
+    {
+        const int Count = 200_000;
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        var index = new LogIndex();
+        var random = new Random(1);
+        for (int i = 0; i < Count; i++)
+        {
+            uint id = (uint)random.NextInt64(1, uint.MaxValue);
+            if (index.FindMessage(id) == LogIndex.None)
+                index.EnvelopeAt(index.AddEnvelope(index.AddMessage(id), 1)).Set(new(1, 1, 1), hasOlder: false);
+        }
+
+        long each = (GC.GetTotalMemory(forceFullCollection: true) - before) / Count;
+        GC.KeepAlive(index);
+        Assert.InRange(each, 40, 150);
+    }
+}
