@@ -24,6 +24,7 @@ internal static class LogStoreRates
                 await MeasureAsync(directory, writers, delete: false);
             await MeasureAsync(directory, 100, delete: true);
             long started = Stopwatch.GetTimestamp();
+            TimeSpan cpu = Process.GetCurrentProcess().TotalProcessorTime;
             await using LogQueue queue = await OpenAsync(directory);
             int envelopes = 0;
             EnvelopeId after = default;
@@ -34,7 +35,8 @@ internal static class LogStoreRates
                 after = step[^1].Id;
             }
 
-            Console.WriteLine($"start with {envelopes} envelopes: opened in {opened.TotalSeconds:f2} s, walked in {Stopwatch.GetElapsedTime(started).TotalSeconds:f2} s");
+            cpu = Process.GetCurrentProcess().TotalProcessorTime - cpu;
+            Console.WriteLine($"start with {envelopes} envelopes: opened in {opened.TotalSeconds:f2} s, walked after {Stopwatch.GetElapsedTime(started).TotalSeconds:f2} s, CPU {cpu.TotalSeconds:f2} s");
         }
         finally
         {

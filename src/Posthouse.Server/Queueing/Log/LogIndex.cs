@@ -190,7 +190,8 @@ internal sealed class LogIndex
                         found.Add((envelope, _envelopes[slot].Place));
                 }
 
-                found.Sort(start, found.Count - start, s_byId);
+                if (found.Count - start > 1)
+                    found.Sort(start, found.Count - start, s_byId);
                 if (found.Count >= max)
                 {
                     found.RemoveRange(max, found.Count - max);

@@ -232,11 +232,11 @@ public sealed class LogQueue : IQueue
             foreach ((ulong id, LogPlace place) in places)
             {
                 after = new(id);
-                (byte[]? json, string? failure, bool mayPass) = ReadEnvelope(after, place);
+                (ReadOnlyMemory<byte>? json, string? failure, bool mayPass) = ReadEnvelope(after, place);
                 if (mayPass && max == 1)
                     return new(new QueueWalk(QueueResult.Error(failure ?? ""), []));
                 if (json != null)
-                    found.Add(new(after, json));
+                    found.Add(new(after, json.Value));
                 else if (failure != null)
                     LogQueueLog.UnreadableEnvelope(_logger, after, failure);
             }
@@ -330,12 +330,13 @@ public sealed class LogQueue : IQueue
     }
 
     // Null without a failure when it was deleted meanwhile. A failure to read may pass, a wrong checksum stays.
-    private (byte[]? Json, string? Failure, bool MayPass) ReadEnvelope(EnvelopeId id, LogPlace place)
+    private (ReadOnlyMemory<byte>? Json, string? Failure, bool MayPass) ReadEnvelope(EnvelopeId id, LogPlace place)
     {
         for (int attempt = 0; ; attempt++)
         {
-            byte[] json = new byte[place.Length];
-            if (_recent.TryCopy(id.Message.Value, place, 0, json, out _))
+            byte[] record = new byte[RecordHeader.Size + place.Length];
+            Memory<byte> json = record.AsMemory(RecordHeader.Size);
+            if (_recent.TryCopy(id.Message.Value, place, 0, json.Span, out _))
                 return (json, null, false);
             LogSegment? segment;
             lock (_state.Gate)
@@ -346,7 +347,9 @@ public sealed class LogQueue : IQueue
             {
                 if (segment != null)
                 {
-                    if (TryReadRecord(segment, id, place, json)) return (json, null, false);
+                    if (segment.File.Read(record, place.Offset) == record.Length && RecordHeader.TryReadIntact(record, out RecordHeader header)
+                        && header.Id == id.Value && header.Length == place.Length)
+                        return (json, null, false);
                     failure = $"segment {place.Segment} at {place.Offset} does not have its checksum";
                 }
             }
@@ -369,25 +372,6 @@ public sealed class LogQueue : IQueue
                     return (null, failure, mayPass);
                 place = now;
             }
-        }
-    }
-
-    private static bool TryReadRecord(LogSegment segment, EnvelopeId id, LogPlace place, Span<byte> json)
-    {
-        int length = RecordHeader.Size + place.Length;
-        byte[] record = ArrayPool<byte>.Shared.Rent(length);
-        try
-        {
-            Span<byte> bytes = record.AsSpan(0, length);
-            if (segment.File.Read(bytes, place.Offset) != length || !RecordHeader.TryReadIntact(bytes, out RecordHeader header)
-                || header.Id != id.Value || header.Length != place.Length)
-                return false;
-            bytes[RecordHeader.Size..].CopyTo(json);
-            return true;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(record);
         }
     }
 }

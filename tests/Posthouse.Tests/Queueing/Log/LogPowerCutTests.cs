@@ -11,7 +11,7 @@ public class LogPowerCutTests
     [MemberData(nameof(Seeds))]
     public async Task What_was_acknowledged_survives_a_power_cut_at_any_operation(int seed)
     {
-        for (int round = 0; round < 8; round++)
+        for (int round = 0; round < 5; round++)
         {
             var random = new Random((seed * 1000) + round);
             var files = new PowerCutFiles();
@@ -43,7 +43,7 @@ public class LogPowerCutTests
     {
         var files = new PowerCutFiles();
         var model = new LogModel(files, new Random(seed));
-        for (int round = 0; round < 6; round++)
+        for (int round = 0; round < 4; round++)
         {
             await model.WorkAsync(60);
             await model.ReopenAsync();
@@ -57,7 +57,7 @@ public class LogPowerCutTests
     [MemberData(nameof(Seeds))]
     public async Task What_was_refused_stays_away_and_the_store_goes_on(int seed)
     {
-        for (int round = 0; round < 6; round++)
+        for (int round = 0; round < 4; round++)
         {
             var random = new Random((seed * 1000) + round);
             var files = new PowerCutFiles();
