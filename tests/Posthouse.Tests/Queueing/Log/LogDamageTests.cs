@@ -30,7 +30,7 @@ public class LogDamageTests
         {
             (PowerCutFiles files, List<(EnvelopeId Id, long End)> put) = await WriteAsync(close);
             byte[] whole = files.ContentOf(Segment);
-            for (int at = 0; at < whole.Length; at += at is > 1100 and < SegmentHeader.Room - 100 ? 97 : 7)
+            for (int at = 0; at < whole.Length; at += at >= SegmentHeader.Room ? 11 : at % SegmentHeader.SecondCopy < 64 ? 3 : 397)
             {
                 byte[] flipped = [.. whole];
                 flipped[at] ^= 0x40;
