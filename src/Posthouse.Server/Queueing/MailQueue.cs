@@ -24,6 +24,7 @@ public sealed class MailQueue : IAsyncDisposable
     private readonly Counter _misses;
     private readonly FreshEnvelopes _fresh = new();
     private readonly UnconfirmedWrites _unconfirmed;
+    private bool _disposed;
     private readonly SemaphoreSlim[] _extensions = [.. Enumerable.Range(0, 16).Select(static _ => new SemaphoreSlim(1))];
 
     /// <summary>A queue over <paramref name="store"/>, which it owns from now on.</summary>
@@ -173,9 +174,11 @@ public sealed class MailQueue : IAsyncDisposable
             QueueingLog.Unopened(_logger, unopened, firstUnopened.Id, firstUnopened.Reason);
     }
 
-    /// <summary>Stops repeating writes and closes the store.</summary>
+    /// <summary>Tries once more the writes that failed, and closes the store.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, true))
+            return;
         await _unconfirmed.DisposeAsync();
         await Store.DisposeAsync();
     }

@@ -53,4 +53,7 @@ internal static partial class QueueingLog
 
     [LoggerMessage(1515, LogLevel.Error, "queue: envelope {Id} cannot be opened: {Reason}")]
     public static partial void Unopenable(ILogger logger, EnvelopeId id, string? reason);
+
+    [LoggerMessage(1516, LogLevel.Error, "queue: {Operation} of envelope {Id} was never done; after the next start it may be delivered again")]
+    public static partial void NeverConfirmed(ILogger logger, string operation, EnvelopeId id);
 }

@@ -93,21 +93,21 @@ internal sealed class UnconfirmedWrites : IAsyncDisposable
                 await Task.Delay(delay, _time, _stop.Token);
                 bool failed = false;
                 foreach ((EnvelopeId id, Write write) in _writes)
-                    failed |= !await TryAgainAsync(id, write);
+                    failed |= !await TryAgainAsync(id, write, _stop.Token);
                 delay = failed ? TimeSpan.FromTicks(Math.Min(s_longestDelay.Ticks, delay.Ticks * 2)) : s_firstDelay;
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            // The queue is closing: what is left is found again, undone, by the walk of the next start.
+            // The queue is closing.
         }
     }
 
-    private async ValueTask<bool> TryAgainAsync(EnvelopeId id, Write write)
+    private async ValueTask<bool> TryAgainAsync(EnvelopeId id, Write write, CancellationToken cancellation)
     {
         QueueResult result = write.Json is null
-            ? await _store.DeleteEnvelopeAsync(id, _stop.Token)
-            : await _store.UpdateEnvelopeAsync(id, write.Json, _stop.Token);
+            ? await _store.DeleteEnvelopeAsync(id, cancellation)
+            : await _store.UpdateEnvelopeAsync(id, write.Json, cancellation);
         if (result.Status == QueueStatus.Error)
             return false;
         // A newer write may have taken this one's place meanwhile; it stays and has its own turn.
@@ -125,6 +125,13 @@ internal sealed class UnconfirmedWrites : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _repeating;
+        // One last time: what the store still refuses would be delivered again after the next start.
+        foreach ((EnvelopeId id, Write write) in _writes)
+        {
+            if (!await TryAgainAsync(id, write, CancellationToken.None))
+                QueueingLog.NeverConfirmed(_logger, write.Operation, id);
+        }
+
         _stop.Dispose();
         _room.Dispose();
         _work.Dispose();

@@ -1,3 +1,4 @@
+using CsCheck;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Posthouse.Plugs;
@@ -9,6 +10,7 @@ namespace Posthouse.Tests.Queueing;
 
 public sealed class MailQueueTests : IAsyncDisposable
 {
+    private static readonly string[] s_malformed = ["{\"id\":5}", "{\"flags\":5}", "{\"flags\":[{}]}", "{\"size\":\"x\"}", "{\"sealed\":1}", "[[[", "\u00ff"];
     private readonly FakeTimeProvider _time = new();
     private readonly Counters _counters = new();
     private readonly FailingQueue _store = new(new RamQueue());
@@ -154,6 +156,37 @@ public sealed class MailQueueTests : IAsyncDisposable
         _store.Fails = false;
         await AdvanceUntilAsync(() => _counters["queue.unconfirmed"].Value == 0);
         Assert.Equal([envelopes[0] with { Tries = 3 }], await WalkAsync());
+    }
+
+    [Fact]
+    public async Task What_failed_is_done_at_the_latest_when_the_queue_closes()
+    {
+        Envelope envelope = Assert.Single(await PutAsync([1]));
+        _store.Fails = true;
+        await _queue.DeleteAsync(envelope.Id, TestContext.Current.CancellationToken);
+        _store.Fails = false;
+        await _queue.DisposeAsync();
+        Assert.Empty((await _store.WalkAsync(default, 10, TestContext.Current.CancellationToken)).Envelopes);
+    }
+
+    [Fact]
+    public void Nothing_that_a_store_may_have_is_more_than_a_damaged_envelope()
+    {
+        EnvelopeCodec codec = new(new QueueKey(new byte[32]));
+        byte[] good = codec.Serialize(Sample(new(0x0000000100000001)));
+        Gen<byte[]> mutants = Gen.Select(Gen.Int[0, good.Length - 1], Gen.Byte, Gen.Int[0, good.Length]).Select((at, value, end) =>
+        {
+            byte[] mutant = [.. good];
+            mutant[at] = value;
+            return mutant[..Math.Max(end, at)];
+        });
+        Gen<byte[]> texts = Gen.OneOf([.. s_malformed.Select(Gen.Const)]).Select(System.Text.Encoding.UTF8.GetBytes);
+        Gen.OneOf(mutants, texts, Gen.Byte.Array[0, 100]).Sample(json =>
+        {
+            (QueueResult result, Envelope? envelope) = codec.Parse(new(new(0x0000000100000001), json));
+            Assert.Equal(result.IsOk, envelope is not null);
+            Assert.True(result.IsOk || result.Message is not null);
+        });
     }
 
     [Fact]
