@@ -128,6 +128,24 @@ public class DeliveryProgramTests
         Assert.EndsWith("body\n", site.Read("wrapped"), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("X-Spam: yes\r\n", "Maildir/.Junk/new")]
+    [InlineData("X-Spam: no\r\n", "Maildir/new")]
+    public async Task A_maildir_can_be_wrapped_too(string header, string folder)
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir(Junk: true), wrapper: "env WRAPPED=1 %{mda}");
+        DeliveryResult result = await site.DeliverAsync(header + "Subject: x\r\n\r\nbody\r\n");
+        Assert.Equal((DeliveryOutcome.Delivered, "Delivered"), (result.Outcome, result.Text));
+        Assert.EndsWith("Subject: x\n\nbody\n", File.ReadAllText(Assert.Single(Directory.GetFiles(Path.Combine(site.Home, folder)))), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wrapper_that_hides_where_to_store_fails_for_now()
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir(), wrapper: "env -i %{mda}");
+        Assert.Equal(DeliveryOutcome.Temporary, (await site.DeliverAsync()).Outcome);
+    }
+
     // CVE-2020-8794 put a command into an envelope; an envelope holds none, and what its source names is read again.
     [Fact]
     public async Task A_pipe_of_an_alias_or_forward_runs_by_what_stands_there_now()

@@ -53,6 +53,24 @@ public class DeliveryWorkerTests
     }
 
     [Fact]
+    public async Task A_worker_that_dies_is_replaced()
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir());
+        Assert.Equal(DeliveryOutcome.Delivered, (await site.DeliverAsync()).Outcome);
+        int killed = 0;
+        foreach (string worker in LocalSite.Run("ps", "-o", "pid=", "--ppid", Environment.ProcessId.ToString()).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            // Its directory tells it from the children of tests beside this one.
+            if (new FileInfo($"/proc/{worker}/cwd").LinkTarget != site.Home) continue;
+            LocalSite.Run("kill", "-9", worker);
+            killed++;
+        }
+        Assert.Equal(SystemAccounts.IsRoot, killed > 0);
+        // The first may still find the dead one; it is then tried again, and nothing is lost.
+        if ((await site.DeliverAsync()).Outcome != DeliveryOutcome.Delivered) Assert.Equal(DeliveryOutcome.Delivered, (await site.DeliverAsync()).Outcome);
+    }
+
+    [Fact]
     public async Task Nothing_is_delivered_as_root()
     {
         await using LocalSite site = new(new LocalMethod.Maildir(), account: new("root", SystemAccounts.EffectiveUser == 0 ? 0 : SystemAccounts.EffectiveUser, SystemAccounts.EffectiveUser, "/root"));

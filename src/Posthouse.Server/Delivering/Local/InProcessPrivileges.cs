@@ -66,6 +66,8 @@ public sealed class InProcessPrivileges : IPrivileges, IDisposable
         (LocalPlan? plan, DeliveryResult? failure) = await _planner.PlanAsync(envelope, junk: false, cancellation);
         if (plan is not LocalPlan.Run run)
             return new(null, failure is null ? Fault.Temporary("the action runs no program") : new(failure.Outcome == DeliveryOutcome.Permanent, failure.Status, failure.Text));
+        if (_settings.ChangesIdentity && run.Target is FileTarget.Mbox { System: true } mailbox && SystemMailbox.Ensure(mailbox.Path, run.Account) is { } refused)
+            return new(null, new(refused.Outcome == DeliveryOutcome.Permanent, refused.Status, refused.Text));
         return await Task.Factory.StartNew(() => Start(run, envelope), cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 

@@ -9,7 +9,10 @@ internal abstract record LocalPlan(UserAccount Account)
     internal sealed record Store(UserAccount Account, FileTarget Target) : LocalPlan(Account);
 
     /// <summary>Give the message to a program.</summary>
-    internal sealed record Run(UserAccount Account, DeliveryCommand Command) : LocalPlan(Account);
+    /// <param name="Account">The user.</param>
+    /// <param name="Command">The program.</param>
+    /// <param name="Target">Where the program is to store it, when it is a wrapper around that; else null.</param>
+    internal sealed record Run(UserAccount Account, DeliveryCommand Command, FileTarget? Target = null) : LocalPlan(Account);
 
     /// <summary>Hand the message to an LMTP server.</summary>
     internal sealed record Transmit(UserAccount Account, string Destination, string Recipient) : LocalPlan(Account);

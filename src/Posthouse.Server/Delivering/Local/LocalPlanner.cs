@@ -26,7 +26,7 @@ internal sealed class LocalPlanner(LocalSettings settings)
 
         (UserAccount? account, DeliveryResult? failure) = await FindAccountAsync(envelope, action, cancellation);
         if (account is null) return Fail(failure!);
-        if (settings.Users.Forbid(account.Uid) || (account.Uid == 0 && !(action.Method is LocalMethod.Mbox && action.Wrapper is null && entry is null)))
+        if (settings.Users.Forbid(account.Uid) || (account.Uid == 0 && !(action.Method is LocalMethod.Mbox && action.Wrapper is null && envelope.Source is null)))
             return Fail(DeliveryResult.Permanent($"not allowed to deliver to: {account.Name}", 2, 1));
 
         FormatValues values = FormatValues.Of(envelope, account, current.Smtp.SubAddressDelimiter);
@@ -35,13 +35,19 @@ internal sealed class LocalPlanner(LocalSettings settings)
         if (action.Wrapper is not null && !current.Wrappers.TryGetValue(action.Wrapper, out wrapper))
             return Fail(DeliveryResult.Temporary($"unknown wrapper {action.Wrapper}", 3, 5));
         string? command = entry is ['|', ..] ? entry[1..].Trim() : (action.Method as LocalMethod.Mda)?.Command;
-        if (command is not null)
+        FileTarget? target = null;
+        if (command is null)
         {
-            return DeliveryCommand.Prepare(command, wrapper, values, out string? error) is { } prepared
-                ? (new LocalPlan.Run(account, prepared), null)
-                : Fail(DeliveryResult.Permanent($"mda command line could not be expanded: {error}", 3, 5));
+            (LocalPlan? plan, failure) = PlanMethod(action.Method, envelope, account, values, junk || wrapper is not null);
+            if (wrapper is null || plan is null) return (plan, failure);
+            if (plan is not LocalPlan.Store store || WrappedStore.CommandText(settings.Executable.Command) is not { } text)
+                return Fail(DeliveryResult.Temporary($"action {action.Name} cannot be wrapped", 3, 5));
+            (target, command) = (store.Target, text);
         }
-        return PlanMethod(action.Method, envelope, account, values, junk);
+        if (DeliveryCommand.Prepare(command, wrapper, values, out string? error) is not { } prepared)
+            return Fail(DeliveryResult.Permanent($"mda command line could not be expanded: {error}", 3, 5));
+        if (target is not null) prepared = prepared with { Variables = [.. prepared.Variables, WrappedStore.VariableOf(target)] };
+        return (new LocalPlan.Run(account, prepared, target), null);
     }
 
     private static (LocalPlan?, DeliveryResult?) PlanMethod(LocalMethod method, Envelope envelope, UserAccount account, FormatValues values, bool junk)

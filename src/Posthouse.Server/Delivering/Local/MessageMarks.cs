@@ -9,7 +9,9 @@ namespace Posthouse.Server.Delivering.Local;
 internal readonly record struct MessageMarks(bool IsLoop, bool IsJunk)
 {
     /// <summary>Looks through the header at the beginning of a message.</summary>
-    internal static MessageMarks Of(ReadOnlySpan<byte> message, Envelope envelope)
+    internal static MessageMarks Of(ReadOnlySpan<byte> message, Envelope envelope) => Of(message, envelope.Destination, envelope.Recipient);
+
+    private static MessageMarks Of(ReadOnlySpan<byte> message, string destination, string recipient)
     {
         bool loop = false, junk = false;
         while (!message.IsEmpty)
@@ -22,7 +24,7 @@ internal readonly record struct MessageMarks(bool IsLoop, bool IsJunk)
             switch ((char)(line[0] | 0x20))
             {
                 case 'd' when TryField(line, "delivered-to:"u8, out ReadOnlySpan<byte> value):
-                    loop |= IsAddress(value, envelope.Destination) || IsAddress(value, envelope.Recipient);
+                    loop |= IsAddress(value, destination) || IsAddress(value, recipient);
                     break;
                 case 'x' when TryField(line, "x-spam:"u8, out ReadOnlySpan<byte> value) || TryField(line, "x-spam-flag:"u8, out value):
                     junk |= Ascii.EqualsIgnoreCase(value, "yes"u8);
@@ -31,6 +33,9 @@ internal readonly record struct MessageMarks(bool IsLoop, bool IsJunk)
         }
         return new(loop, junk);
     }
+
+    /// <summary>Whether the header at the beginning of <paramref name="message"/> has the mark of spam.</summary>
+    internal static bool IsMarkedAsJunk(ReadOnlySpan<byte> message) => Of(message, "", "").IsJunk;
 
     private static bool TryField(ReadOnlySpan<byte> line, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
