@@ -102,6 +102,7 @@ public sealed class Connection : IAsyncDisposable
     }
 
     /// <summary>Waits until there is something to receive, or the end, without holding a buffer.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask WaitForDataAsync() => await ReceiveAsync(Memory<byte>.Empty);
 
     /// <summary>Sends all of <paramref name="bytes"/>; false when the peer can no longer be reached, and <see cref="End"/> says why.</summary>
