@@ -23,6 +23,9 @@ public sealed record ServeOptions
     /// <summary>Whether the configuration may use what this version does not honour.</summary>
     public bool IgnoreUnsupported { get; init; }
 
-    /// <summary>The executable to start for deliveries; null is the one that runs.</summary>
-    public string? Executable { get; init; }
+    /// <summary>The key of an encrypted queue, 32 bytes; null without encryption.</summary>
+    public byte[]? QueueKey { get; init; }
+
+    /// <summary>Tells no secret.</summary>
+    public override string ToString() => $"ServeOptions {{ State = {State.Path} }}";
 }

@@ -19,11 +19,29 @@ public static class Command
     /// <summary>Runs the command; answers the exit status of the process.</summary>
     public static int Run(string name, string[] args)
     {
+        switch (name)
+        {
+            case "smtpd": return ServeCommand.Run(args);
+            case "smtpctl": return CtlCommand.Run(args);
+            case "sendmail" or "send-mail": return SendmailCommand.Run(args);
+            case "mailq": return MailqCommand.Run(args);
+            case "newaliases": return NewaliasesCommand.Run(args);
+            case "makemap": return MakemapCommand.Run(args);
+        }
+
         if (args.Length == 0) return Misuse();
         string[] rest = args[1..];
         return args[0] switch
         {
             "queue" => QueueCommand.Run(rest),
+            "serve" => ServeCommand.Run(rest),
+            "check" => CheckCommand.Run(rest),
+            "ctl" => CtlCommand.Run(rest),
+            "sendmail" => SendmailCommand.Run(rest),
+            "mailq" => MailqCommand.Run(rest),
+            "newaliases" => NewaliasesCommand.Run(rest),
+            "makemap" => MakemapCommand.Run(rest),
+            "encrypt" => EncryptCommand.Run(rest),
             "help" or "-h" or "--help" => Help(),
             "version" or "--version" => Version(),
             _ => Misuse(),

@@ -12,7 +12,7 @@ internal static class ConfigurationFile
 
     /// <summary>Reads it; whether it is valid or not, the result has all diagnostics.</summary>
     public static ConfigurationResult Read(string? given, IReadOnlyDictionary<string, string> defines, bool verbose) =>
-        ConfigurationParser.Parse(Find(given), defines, new SystemEnvironment(), verbose);
+        ConfigurationParser.Parse(Find(given), defines, new SystemConfigurationEnvironment(), verbose);
 
     /// <summary>Adds <c>name=value</c>; false when it is not of that form.</summary>
     public static bool TryDefine(Dictionary<string, string> defines, string? definition)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Posthouse.Server.Configuration;
 using Posthouse.Server.Hosting;
@@ -9,6 +10,8 @@ namespace Posthouse.Commands;
 /// <summary><c>posthouse serve</c>, and <c>smtpd</c>: runs the server in the foreground until it is told to stop.</summary>
 public static class ServeCommand
 {
+    private const int QueueKeySize = 32;
+
     private const string Usage = """
         usage: posthouse serve [-f FILE] [--state DIR] [-n] [-v] [-D name=value] [-P smtp|mta|mda] [--users E,K,P,M] [--ignore-unsupported]
                smtpd [-dhnv] [-B queue=BACKEND] [-D name=value] [-f FILE] [-P smtp|mta|mda]
@@ -77,7 +80,26 @@ public static class ServeCommand
         foreach (Diagnostic diagnostic in result.Diagnostics) Console.Error.WriteLine(diagnostic);
         if (result.Configuration is not { } configuration) return 1;
         if (backend is not null) configuration = configuration with { Queue = configuration.Queue with { Backend = backend } };
+        if (configuration.Queue.Encryption && (options = options with { QueueKey = ReadQueueKey(configuration.Queue) }).QueueKey is not { Length: QueueKeySize })
+        {
+            Console.Error.WriteLine($"posthouse: the key of the encrypted queue must have exactly {QueueKeySize} bytes");
+            return 1;
+        }
+
         return ServeAsync(configuration, options with { State = StateDirectory.Find(state) }, verbose).GetAwaiter().GetResult();
+    }
+
+    // On a terminal the key is asked for; otherwise it is the first line of standard input.
+    private static byte[]? ReadQueueKey(QueueConfiguration queue)
+    {
+        string? key = queue.EncryptionKey;
+        if (key == QueueConfiguration.KeyFromStandardInput)
+        {
+            if (!Console.IsInputRedirected) Console.Error.Write("queue encryption key: ");
+            key = Console.In.ReadLine();
+        }
+
+        return key is null ? null : Encoding.UTF8.GetBytes(key);
     }
 
     private static ServeOptions? Pause(ServeOptions options, string? what) => what switch

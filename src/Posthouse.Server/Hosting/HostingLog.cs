@@ -1,0 +1,36 @@
+using Microsoft.Extensions.Logging;
+
+namespace Posthouse.Server.Hosting;
+
+internal static partial class HostingLog
+{
+    [LoggerMessage(2200, LogLevel.Information, "info: Posthouse {Version} starting")]
+    public static partial void Starting(ILogger logger, string version);
+
+    [LoggerMessage(2201, LogLevel.Information, "info: ready")]
+    public static partial void Ready(ILogger logger);
+
+    [LoggerMessage(2202, LogLevel.Information, "Exiting")]
+    public static partial void Exiting(ILogger logger);
+
+    [LoggerMessage(2203, LogLevel.Information, "info: listening on {EndPoint}{Options}")]
+    public static partial void Listening(ILogger logger, string endPoint, string options);
+
+    [LoggerMessage(2204, LogLevel.Warning, "warn: {Position}: {What}: not supported by this version, ignored")]
+    public static partial void Unsupported(ILogger logger, string position, string what);
+
+    [LoggerMessage(2205, LogLevel.Warning, "warn: {Failure}; mail that needs it is deferred until it can be read")]
+    public static partial void TableFailed(ILogger logger, string failure);
+
+    [LoggerMessage(2206, LogLevel.Information, "info: table {Table}: read again")]
+    public static partial void TableUpdated(ILogger logger, string table);
+
+    [LoggerMessage(2207, LogLevel.Warning, "warn: table {Table}: {Error}; its old content stays")]
+    public static partial void TableUpdateFailed(ILogger logger, string table, string error);
+
+    [LoggerMessage(2208, LogLevel.Information, "info: started by root: deliveries are made as their users, everything else as root until the processes are separated")]
+    public static partial void RunsAsRoot(ILogger logger);
+
+    [LoggerMessage(2209, LogLevel.Information, "info: stopping: no new sessions; {Sessions} open")]
+    public static partial void Stopping(ILogger logger, int sessions);
+}
