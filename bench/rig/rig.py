@@ -326,7 +326,8 @@ def main():
     a = ap.parse_args()
     if os.geteuid():
         raise SystemExit('the rig needs root: Postfix does')
-    resource.setrlimit(resource.RLIMIT_NOFILE, (65536, max(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     wanted = [p for p in a.only.split(',') if p] or [*PARTS, 'idle']
     kinds = [Posthouse] if a.without_postfix else [Posthouse, Postfix]
     results = {'cores': os.cpu_count(), 'runs': a.runs, 'parts': {}}

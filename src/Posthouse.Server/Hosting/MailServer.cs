@@ -39,7 +39,7 @@ public sealed class MailServer : IAsyncDisposable
     private readonly List<Listener> _listeners = [];
     private readonly List<SmtpReceiver> _receivers = [];
     private readonly List<Task> _accepting = [];
-    private StateLock? _lock;
+    private SpoolLock? _lock;
     private TableSet? _tables;
     private InProcessPrivileges? _privileges;
     private MailQueue? _queue;
@@ -66,8 +66,7 @@ public sealed class MailServer : IAsyncDisposable
         HostingLog.Starting(_logger, typeof(MailServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "");
         if (CheckSupport() is { } unsupported) return unsupported;
         if (FindUsers(out ServerUsers users) is { } missing) return missing;
-        _lock = StateLock.TryTake(_options.State, out Fault? locked);
-        if (_lock is null) return locked;
+        if (TakeState() is { } taken) return taken;
 
         _tables = await TableSet.OpenAsync(_configuration.Tables.Values, new()
         {
@@ -169,11 +168,26 @@ public sealed class MailServer : IAsyncDisposable
         return null;
     }
 
+    private Fault? TakeState()
+    {
+        try
+        {
+            Directory.CreateDirectory(_options.State.Path);
+            Directory.CreateDirectory(_options.State.Spool);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return Fault.Permanent("no state", $"cannot use the state directory {_options.State.Path}: {error.Message}");
+        }
+
+        _lock = SpoolLock.TryTake(_options.State, out Fault? fault);
+        return fault is null ? null : fault with { Detail = $"{fault.Detail ?? fault.PublicText}: stop that server, or give this one another directory with --state" };
+    }
+
     private async Task<(IQueue?, Fault?)> OpenStoreAsync()
     {
         try
         {
-            Directory.CreateDirectory(_options.State.Spool);
             IQueue store = await QueueStores.OpenAsync(_configuration.Queue.Backend, _options.State.Spool, _time, _logger);
             return (store, null);
         }
