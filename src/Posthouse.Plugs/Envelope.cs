@@ -9,6 +9,9 @@ namespace Posthouse.Plugs;
 /// </summary>
 public sealed record Envelope
 {
+    // The end of the year 9999, which is as far as dates go.
+    private const long LastTime = 253402300799;
+
     /// <summary>Version of this format.</summary>
     [JsonPropertyName("v"), JsonIgnore(Condition = JsonIgnoreCondition.Never)] public int Version { get; init; } = 1;
 
@@ -106,7 +109,34 @@ public sealed record Envelope
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, EnvelopeJson.Default.Envelope);
 
     /// <summary>Reads an envelope.</summary>
-    /// <exception cref="JsonException">It is not a JSON object with the required fields, or its id or a kind is malformed.</exception>
-    public static Envelope Parse(ReadOnlySpan<byte> json) =>
-        JsonSerializer.Deserialize(json, EnvelopeJson.Default.Envelope) ?? throw new JsonException("null is not an envelope");
+    /// <exception cref="JsonException">
+    /// It is not a JSON object with the required fields, its id or kind is malformed, a number is negative, a time is beyond the year 9999, or a list holds null.
+    /// </exception>
+    public static Envelope Parse(ReadOnlySpan<byte> json)
+    {
+        Envelope envelope = JsonSerializer.Deserialize(json, EnvelopeJson.Default.Envelope) ?? throw new JsonException("null is not an envelope");
+        return envelope.FindFault() is { } fault ? throw new JsonException(fault) : envelope;
+    }
+
+    // What the types do not say. Stores and plugs are outside, and whoever shows a time or counts on should not have to ask.
+    private string? FindFault()
+    {
+        if (!Enum.IsDefined(Kind))
+            return "the kind is unknown";
+        if (Size < 0 || Tries < 0)
+            return "a number is negative";
+        if (!IsTime(Created) || !IsTime(Expires) || !IsTime(LastTry) || !IsTime(NextTry) || !IsTime(LastBounce))
+            return "a time is none";
+        if (Notification?.Notify is { } words && Array.IndexOf(words, null) >= 0)
+            return "notify holds null";
+        foreach (BounceReport? report in Bounce?.Of ?? [])
+        {
+            if (report is null || !IsTime(report.Arrived) || !IsTime(report.LastTry) || !IsTime(report.Expires))
+                return "the bounce has a report that is null, or a time in it is none";
+        }
+
+        return null;
+    }
+
+    private static bool IsTime(long seconds) => seconds is >= 0 and <= LastTime;
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Posthouse.Plugs;
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]
+[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(Envelope))]
 internal sealed partial class EnvelopeJson : JsonSerializerContext;
 

@@ -13,10 +13,10 @@ public readonly record struct EnhancedCode(byte Class, ushort Subject, ushort De
     {
         code = default;
         Span<Range> parts = stackalloc Range[4];
-        if (text.Split(parts, '.') != 3 || text.Length > 9
+        if (text.Split(parts, '.') != 3 || text[parts[1]].Length > 3 || text[parts[2]].Length > 3
             || text[parts[0]] is not ("2" or "4" or "5")
-            || !ushort.TryParse(text[parts[1]], NumberStyles.None, CultureInfo.InvariantCulture, out ushort subject) || subject > 999
-            || !ushort.TryParse(text[parts[2]], NumberStyles.None, CultureInfo.InvariantCulture, out ushort detail) || detail > 999)
+            || !ushort.TryParse(text[parts[1]], NumberStyles.None, CultureInfo.InvariantCulture, out ushort subject)
+            || !ushort.TryParse(text[parts[2]], NumberStyles.None, CultureInfo.InvariantCulture, out ushort detail))
             return false;
         code = new((byte)(text[0] - '0'), subject, detail);
         return true;

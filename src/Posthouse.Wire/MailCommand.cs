@@ -45,10 +45,10 @@ public readonly record struct MailCommand
         }
         command = command with { Sender = sender };
         ParameterReader parameters = new(argument[length..]);
-        bool malformed;
+        bool malformed, hasSize = false;
         while (parameters.Read(out malformed))
         {
-            error = Take(parameters, ref command);
+            error = Take(parameters, ref command, ref hasSize);
             if (error != null)
                 return false;
         }
@@ -58,13 +58,15 @@ public readonly record struct MailCommand
         return error == null;
     }
 
-    private static SmtpReply? Take(in ParameterReader parameter, ref MailCommand command)
+    private static SmtpReply? Take(in ParameterReader parameter, ref MailCommand command, ref bool hasSize)
     {
         ReadOnlySpan<byte> value = parameter.Value;
         bool twice = false, valid;
         if (parameter.Is("SIZE"u8))
         {
-            twice = command.Size != 0;
+            // SIZE=0 says something as well.
+            twice = hasSize;
+            hasSize = true;
             valid = TryParseSize(value, out long size);
             command = command with { Size = size };
         }

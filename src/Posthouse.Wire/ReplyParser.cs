@@ -4,7 +4,7 @@ namespace Posthouse.Wire;
 
 /// <summary>
 /// Reads the replies of a server, fed with blocks cut anywhere. The server is a stranger: lines, their number and the text are bounded,
-/// all lines must have the same code, and control bytes become <c>?</c>, so that what ends up in logs, envelopes and notices is plain text.
+/// all lines must have the same code, and control characters become <c>?</c>, so that what ends up in logs, envelopes and notices is plain text.
 /// Line ends may be LF alone.
 /// </summary>
 public sealed class ReplyParser
@@ -96,7 +96,10 @@ public sealed class ReplyParser
         }
         if (_lines > 1)
             _text.Append('\n');
+        int start = _text.Length;
         _text.Append(Encoding.UTF8.GetString(text));
+        if (!Ascii.IsValid(text))
+            PrintableText.Clean(_text, start);
     }
 
     private void Reset()

@@ -39,9 +39,10 @@ public static class SaslPlain
         if (Base64.DecodeFromUtf8(base64, bytes, out _, out int length) != OperationStatus.Done)
             return false;
         bytes = bytes[..length];
-        bool valid = System.Text.Unicode.Utf8.IsValid(bytes);
-        foreach (byte b in bytes)
-            valid &= b is >= 32 and not 127 || (b == 0 && allowNul);
+        bool valid = true;
+        foreach (Range part in bytes.Split((byte)0))
+            valid &= PrintableText.IsPrintable(bytes[part]);
+        valid &= allowNul || !bytes.Contains((byte)0);
         if (valid)
             text = Encoding.UTF8.GetString(bytes);
         System.Security.Cryptography.CryptographicOperations.ZeroMemory(bytes);

@@ -23,13 +23,13 @@ public static class Xtext
                 if (b == '+')
                 {
                     if (text.Length - i < 3 || !IsUpperHex(text[i + 1]) || !IsUpperHex(text[i + 2])
-                        || !Utf8Parser.TryParse(text.Slice(i + 1, 2), out b, out _, 'X') || b is < 32 or 127)
+                        || !Utf8Parser.TryParse(text.Slice(i + 1, 2), out b, out _, 'X'))
                         return false;
                     i += 2;
                 }
                 plain[count++] = b;
             }
-            if (!System.Text.Unicode.Utf8.IsValid(plain.AsSpan(0, count)))
+            if (!PrintableText.IsPrintable(plain.AsSpan(0, count)))
                 return false;
             value = Encoding.UTF8.GetString(plain, 0, count);
             return true;
