@@ -18,6 +18,6 @@ public interface IServerControls
     /// <summary>Reads a table's source again; NotFound when there is no such table.</summary>
     ValueTask<TableResult> UpdateTableAsync(string name, CancellationToken cancellation);
 
-    /// <summary>Reads the configuration again; the fault says why the old one stays.</summary>
+    /// <summary>Does what SIGHUP does; the fault says why something old stays.</summary>
     ValueTask<Fault?> ReloadAsync(CancellationToken cancellation);
 }

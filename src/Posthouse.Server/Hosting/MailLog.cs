@@ -25,6 +25,7 @@ public sealed class MailLog : ILoggerFactory
     private int _length;
     private long _dropped;
     private bool _closed;
+    private volatile int _traced;
 
     /// <summary>Starts a log onto <paramref name="output"/>, which it does not close.</summary>
     public MailLog(Stream output, TimeProvider time, bool json = false)
@@ -38,6 +39,14 @@ public sealed class MailLog : ILoggerFactory
 
     /// <summary>The least severe level that is written. May be changed at any time.</summary>
     public LogLevel Level { get; set; } = LogLevel.Information;
+
+    /// <summary>Writes all of a subsystem's lines, whatever <see cref="Level"/> is, or no longer; false when there is none of that name (see <see cref="LogSubsystem"/>).</summary>
+    public bool Trace(string subsystem, bool on)
+    {
+        if (!LogSubsystem.TryFind(subsystem, out int areas)) return false;
+        _ = on ? Interlocked.Or(ref _traced, areas) : Interlocked.And(ref _traced, ~areas);
+        return true;
+    }
 
     /// <summary>Sees every line that is written, without its line end. Must be quick and must not throw.</summary>
     public event Action<string>? Line;
@@ -162,11 +171,11 @@ public sealed class MailLog : ILoggerFactory
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= log.Level && logLevel != LogLevel.None;
+        public bool IsEnabled(LogLevel logLevel) => (logLevel >= log.Level || log._traced != 0) && logLevel != LogLevel.None;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (!IsEnabled(logLevel)) return;
+            if (logLevel == LogLevel.None || (logLevel < log.Level && (log._traced & LogSubsystem.AreaOf(eventId)) == 0)) return;
             string text = formatter(state, exception);
             if (exception is not null)
                 text = $"{text}: {exception.ToString().ReplaceLineEndings(" | ")}";

@@ -4,6 +4,7 @@ using System.Reflection;
 using Microsoft.Extensions.Logging;
 using Posthouse.Plugs;
 using Posthouse.Server.Configuration;
+using Posthouse.Server.Control;
 using Posthouse.Server.Delivering;
 using Posthouse.Server.Delivering.Bouncing;
 using Posthouse.Server.Delivering.Local;
@@ -26,6 +27,8 @@ namespace Posthouse.Server.Hosting;
 /// </summary>
 public sealed class MailServer : IAsyncDisposable
 {
+    private const int MaxControlClients = 64;
+
     private static readonly TimeSpan s_sessionGrace = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_deliveryGrace = TimeSpan.FromSeconds(5);
 
@@ -39,6 +42,7 @@ public sealed class MailServer : IAsyncDisposable
     private readonly List<Listener> _listeners = [];
     private readonly List<SmtpReceiver> _receivers = [];
     private readonly List<Task> _accepting = [];
+    private Listener? _control;
     private SpoolLock? _lock;
     private TableSet? _tables;
     private InProcessPrivileges? _privileges;
@@ -88,7 +92,7 @@ public sealed class MailServer : IAsyncDisposable
         _queue = new(store, keeping, _time, _logger, _counters, new SpoolSpace(_options.State.Spool, _time, _logger));
         StartDelivering(users);
         await _dispatcher!.StartAsync();
-        fault = await ListenAsync();
+        fault = await ListenAsync() ?? await ListenForControlAsync();
         if (fault is null) HostingLog.Ready(_logger);
         return fault;
     }
@@ -104,6 +108,7 @@ public sealed class MailServer : IAsyncDisposable
         HostingLog.Stopping(_logger, _receivers.Sum(receiver => receiver.Open));
         await _stopListening.CancelAsync();
         foreach (Listener listener in _listeners) listener.Dispose();
+        _control?.Dispose();
         await Task.WhenAll(_accepting);
         await Task.WhenAll(_receivers.Select(receiver => receiver.StopAsync(s_sessionGrace)));
         if (_dispatcher is not null) await _dispatcher.StopAsync(s_deliveryGrace);
@@ -285,6 +290,19 @@ public sealed class MailServer : IAsyncDisposable
         }
 
         return fault;
+    }
+
+    private async Task<Fault?> ListenForControlAsync()
+    {
+        UnixDomainSocketEndPoint endPoint = new(_options.State.ControlSocket);
+        ListenResult bound = await _privileges!.ListenAsync(endPoint, CancellationToken.None);
+        if (bound.Socket is null)
+            return bound.Fault! with { Detail = $"cannot listen on {endPoint}: {bound.Fault.Detail ?? bound.Fault.PublicText}" };
+        ServerControls controls = new([.. _listeners], _log, _tables!, UpdateTablesAsync);
+        ControlServer server = new(new ControlActions(_dispatcher!, controls, _counters, _time), _counters, _logger);
+        _control = new Listener(bound.Socket, _watch!, new SessionLimiter(MaxControlClients, MaxControlClients), server.ServeAsync, _logger);
+        _accepting.Add(_control.RunAsync(_stopListening.Token));
+        return null;
     }
 
     private async Task<Fault?> ListenAsync(EndPoint endPoint, SessionProfile profile, ReceivingServices services, SessionLimiter limiter)

@@ -40,7 +40,8 @@ internal sealed class SessionProfiles(
         {
             TlsOptions options = new([.. listener.Pki.Select(pki => new CertificateFiles(pki.Name, pki.CertificatePath, pki.KeyPath))])
             {
-                Clients = listener.VerifyClient ? ClientCertificates.Required : ClientCertificates.None,
+                Clients = listener.VerifyClient ? ClientCertificates.Required
+                    : listener.Authority is null ? ClientCertificates.None : ClientCertificates.Optional,
                 AuthoritiesPath = listener.Authority?.CertificatePath,
                 Ciphers = listener.Ciphers ?? configuration.Smtp.Ciphers,
             };

@@ -12,12 +12,16 @@ public sealed class Listener : IDisposable
     private const int ShortestPause = 50;
     private const int LongestPause = 1000;
 
+    private static readonly TimeSpan s_pausedFor = TimeSpan.FromMilliseconds(250);
+
     private readonly Socket _socket;
     private readonly DeadlineWatch _watch;
     private readonly SessionLimiter _limiter;
     private readonly Func<Connection, SessionAdmission, Task> _serve;
     private readonly ILogger _logger;
     private readonly string _name;
+    private readonly Lock _lock = new();
+    private CancellationTokenSource _accepting = new();
     private volatile bool _paused;
 
     /// <summary>
@@ -39,28 +43,42 @@ public sealed class Listener : IDisposable
     public bool IsPaused
     {
         get => _paused;
-        set => _paused = value;
+        set
+        {
+            lock (_lock)
+            {
+                if (_paused == value)
+                    return;
+                _paused = value;
+                // An accept under way would still take one connection.
+                if (value)
+                    _accepting.Cancel();
+                else
+                    _accepting = new CancellationTokenSource();
+            }
+        }
     }
 
     /// <summary>Accepts until <paramref name="cancellation"/>; sessions that run are not its concern.</summary>
     public async Task RunAsync(CancellationToken cancellation)
     {
+        using CancellationTokenRegistration stopping = cancellation.UnsafeRegister(static listener => ((Listener)listener!).StopAccepting(), this);
         int pause = 0;
         while (!cancellation.IsCancellationRequested)
         {
             try
             {
                 if (pause > 0 || _paused)
-                    await Task.Delay(TimeSpan.FromMilliseconds(Math.Max(pause, ShortestPause)), _watch.Time, cancellation);
+                    await Task.Delay(_paused ? s_pausedFor : TimeSpan.FromMilliseconds(pause), _watch.Time, cancellation);
                 if (_paused)
                     continue;
-                Socket accepted = await _socket.AcceptAsync(cancellation);
+                Socket accepted = await _socket.AcceptAsync(AcceptingUntil());
                 pause = 0;
                 ThreadPool.UnsafeQueueUserWorkItem(static work => _ = work.Listener.ServeAsync(work.Socket), (Listener: this, Socket: accepted), preferLocal: false);
             }
             catch (OperationCanceledException)
             {
-                return;
+                // Stopping or pausing: the loop sees which.
             }
             catch (ObjectDisposedException error)
             {
@@ -82,6 +100,18 @@ public sealed class Listener : IDisposable
 
     /// <summary>Closes the socket; connections in its backlog are refused.</summary>
     public void Dispose() => _socket.Dispose();
+
+    private CancellationToken AcceptingUntil()
+    {
+        lock (_lock)
+            return _accepting.Token;
+    }
+
+    private void StopAccepting()
+    {
+        lock (_lock)
+            _accepting.Cancel();
+    }
 
     private async Task ServeAsync(Socket socket)
     {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Posthouse.Server.Transport;
 
 namespace Posthouse.Tests.Transport;
@@ -72,6 +73,40 @@ public sealed class ListenerTests : IDisposable
         using Socket second = await ConnectAsync();
         Assert.Equal("220", await ReadAsync(second));
         Assert.Equal("", await ReadAsync(second));
+        await stop.CancelAsync();
+        await running;
+    }
+
+    [Fact]
+    public async Task Paused_it_takes_no_connection_and_resumed_it_takes_those_that_waited()
+    {
+        int sessions = 0;
+        using CancellationTokenSource stop = new();
+        FakeTimeProvider time = new();
+        using DeadlineWatch watch = new(time);
+        using Listener listener = new(_socket, watch, new SessionLimiter(10, 10), async (connection, _) =>
+        {
+            Interlocked.Increment(ref sessions);
+            await connection.SendAsync("220"u8.ToArray());
+        }, NullLogger.Instance);
+        Task running = listener.RunAsync(stop.Token);
+        listener.IsPaused = true;
+        using Socket waiting = await ConnectAsync();
+        Task<string> reading = ReadAsync(waiting);
+        for (int i = 0; i < 10; i++)
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+        Assert.False(reading.IsCompleted);
+        Assert.Equal(0, sessions);
+        listener.IsPaused = false;
+        while (!reading.IsCompleted)
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+        Assert.Equal("220", await reading);
         await stop.CancelAsync();
         await running;
     }

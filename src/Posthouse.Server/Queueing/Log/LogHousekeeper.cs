@@ -59,7 +59,7 @@ internal sealed class LogHousekeeper : IAsyncDisposable
         await _running;
         await _trimTimer.DisposeAsync();
         _stop.Dispose();
-        _work.Dispose();
+        // Not the semaphore: the writer closes after this and still signals, to nobody.
     }
 
     /// <summary>One round of everything.</summary>
