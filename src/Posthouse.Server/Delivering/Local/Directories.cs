@@ -2,7 +2,7 @@ using Posthouse.Server.Native;
 
 namespace Posthouse.Server.Delivering.Local;
 
-/// <summary>Makes directories, mode 0700, and syncs them.</summary>
+/// <summary>Makes directories, mode 0700, that outlive a power cut.</summary>
 internal static unsafe class Directories
 {
     private const uint Private = 0x1C0; // 0700
@@ -20,17 +20,6 @@ internal static unsafe class Directories
         }
         place = path;
         return FileDescriptor.SyncDirectory(path);
-    }
-
-    /// <summary>Syncs the directory of that path, a string ended by NUL.</summary>
-    internal static int Sync(byte[] path)
-    {
-        int descriptor;
-        fixed (byte* name = path) descriptor = Libc.open(name, OpenFlags.ReadOnly | OpenFlags.Directory | OpenFlags.CloseOnExec, 0);
-        if (descriptor < 0) return Errno.Last;
-        int error = BlockingDescriptor.Sync(descriptor);
-        Libc.close(descriptor);
-        return error;
     }
 
     private static int MakeOne(string path, out string place)

@@ -15,7 +15,6 @@ internal sealed unsafe class MaildirFile : IMessageFile
     private readonly string _folder;
     private readonly byte[] _temporary;
     private readonly byte[] _final;
-    private readonly byte[] _newDirectory;
     private int _descriptor;
 
     private MaildirFile(string folder, string name)
@@ -23,7 +22,6 @@ internal sealed unsafe class MaildirFile : IMessageFile
         _folder = folder;
         _temporary = PathBytes.Of($"{folder}/tmp/{name}");
         _final = PathBytes.Of($"{folder}/new/{name}");
-        _newDirectory = PathBytes.Of($"{folder}/new");
     }
 
     /// <summary>Opens a file in tmp of the maildir, or of the folder of it that the target means; makes what is missing.</summary>
@@ -77,7 +75,7 @@ internal sealed unsafe class MaildirFile : IMessageFile
                 return FileFailure.Of(error, "move a file to", _folder + "/new");
             }
         }
-        error = Directories.Sync(_newDirectory);
+        error = SharedDirectorySync.Sync(_folder + "/new");
         return error == 0 ? DeliveryResult.Delivered() : FileFailure.Of(error, "sync", _folder + "/new");
     }
 
