@@ -7,24 +7,23 @@ namespace Posthouse.Server.Configuration;
 /// <summary>Collects what is wrong with a configuration, and quotes text of strangers so that it cannot forge a line.</summary>
 internal sealed class DiagnosticList
 {
-    /// <summary>After so many nothing more is collected: a file that is no configuration at all would fill the screen.</summary>
+    /// <summary>After so many errors, and so many warnings, no more are collected: a file that is no configuration at all would fill the screen.</summary>
     public const int MaxCount = 200;
 
     private readonly List<Diagnostic> _items = [];
+    private int _errors;
+    private int _warnings;
 
     public IReadOnlyList<Diagnostic> Items => _items;
 
-    public bool HasErrors { get; private set; }
+    public bool HasErrors => _errors != 0;
 
-    public bool IsFull => _items.Count >= MaxCount;
+    /// <summary>No more errors are collected, so that there is no use in reading on. Warnings alone never stop the reading: what follows them counts.</summary>
+    public bool IsFull => _errors >= MaxCount;
 
-    public void Error(SourcePosition position, string message)
-    {
-        HasErrors = true;
-        Add(new(position, DiagnosticSeverity.Error, message));
-    }
+    public void Error(SourcePosition position, string message) => Add(new(position, DiagnosticSeverity.Error, message), ++_errors, "errors");
 
-    public void Warn(SourcePosition position, string message) => Add(new(position, DiagnosticSeverity.Warning, message));
+    public void Warn(SourcePosition position, string message) => Add(new(position, DiagnosticSeverity.Warning, message), ++_warnings, "warnings");
 
     /// <summary>In double quotes, with what cannot be seen escaped, and at most 80 characters of it.</summary>
     public static string Quote(string text)
@@ -40,12 +39,12 @@ internal sealed class DiagnosticList
         return quoted.Append(text.Length > 80 ? "…\"" : "\"").ToString();
     }
 
-    private void Add(Diagnostic diagnostic)
+    private void Add(Diagnostic diagnostic, int count, string what)
     {
-        if (_items.Count < MaxCount)
+        if (count <= MaxCount)
             _items.Insert(PlaceOf(diagnostic.Position), diagnostic);
-        else if (_items.Count == MaxCount)
-            _items.Add(new(diagnostic.Position, DiagnosticSeverity.Error, "too many errors; the rest is not reported"));
+        else if (count == MaxCount + 1)
+            _items.Add(diagnostic with { Message = $"too many {what}; the rest is not reported" });
     }
 
     // A statement is checked as a whole when it has been read; its diagnostics are still told from left to right.

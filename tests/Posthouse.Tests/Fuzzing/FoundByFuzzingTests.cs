@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Posthouse.Plugs;
+using Posthouse.Server.Configuration;
+using Posthouse.Tests.Configuration;
 using Posthouse.Wire;
 
 namespace Posthouse.Tests.Fuzzing;
@@ -37,6 +39,21 @@ public class FoundByFuzzingTests
         var parser = new ReplyParser();
         Assert.Equal(ReplyParseStatus.Complete, parser.Parse("550 a\u009b31mb\u2028c\u0085d\r\n"u8, out _, out SmtpReply? reply));
         Assert.Equal("a?31mb?c?d", reply!.Text);
+    }
+
+    [Theory]
+    [InlineData(199)]
+    [InlineData(200)]
+    [InlineData(1000)]
+    public void Warnings_however_many_do_not_hide_the_rest_of_a_configuration(int count)
+    {
+        string warnings = "table t { a = b\n" + string.Concat(Enumerable.Repeat("c\n", count)) + "}\n";
+        ConfigurationResult result = new FakeEnvironment().Parse(warnings + "match from any reject\n");
+        Assert.Single(result.Configuration!.Rules);
+        Assert.All(result.Diagnostics, each => Assert.False(each.IsError));
+        Assert.InRange(result.Diagnostics.Count, Math.Min(count, 200), 201);
+        Assert.Contains(new FakeEnvironment().Parse(warnings).Diagnostics, each => each.Message.StartsWith("no rules", StringComparison.Ordinal));
+        Assert.False(new FakeEnvironment().Parse(warnings + "match from any frobnicate\n").IsValid);
     }
 
     [Theory]
