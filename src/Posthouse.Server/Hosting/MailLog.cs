@@ -13,9 +13,10 @@ namespace Posthouse.Server.Hosting;
 public sealed class MailLog : ILoggerFactory
 {
     private const int Capacity = 4 << 20;
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(5);
 
     private readonly Lock _lock = new();
-    private readonly SemaphoreSlim _written = new(0, 1);
+    private readonly AutoResetEvent _written = new(false);
     private readonly Stream _output;
     private readonly TimeProvider _time;
     private readonly Thread _writer;
@@ -65,10 +66,10 @@ public sealed class MailLog : ILoggerFactory
         {
             if (_closed) return;
             _closed = true;
-            Wake();
+            _written.Set();
         }
 
-        _writer.Join(TimeSpan.FromSeconds(2));
+        if (_writer.Join(TimeSpan.FromSeconds(2))) _written.Dispose();
     }
 
     private void Append(LogLevel level, EventId id, string category, string text)
@@ -85,24 +86,22 @@ public sealed class MailLog : ILoggerFactory
                 return;
             }
 
+            // Only the first line since the last write wakes the writer.
+            if (_length == 0) _written.Set();
             if (_filling.Length - _length < most)
                 Array.Resize(ref _filling, Math.Min(Capacity, Math.Max(_filling.Length * 2, _length + most)));
             _length += Encoding.UTF8.GetBytes(line, _filling.AsSpan(_length));
             _filling[_length++] = (byte)'\n';
-            Wake();
         }
-    }
-
-    private void Wake()
-    {
-        if (_written.CurrentCount == 0) _written.Release();
     }
 
     private void Write()
     {
         while (true)
         {
-            _written.Wait();
+            _written.WaitOne();
+            // A busy server logs thousands of lines a second: a few milliseconds of patience make one write of many.
+            Thread.Sleep(s_patience);
             int length;
             long dropped;
             bool closed;
@@ -127,8 +126,8 @@ public sealed class MailLog : ILoggerFactory
             }
 
             if (_draining.Length > 256 << 10) _draining = new byte[16 << 10];
-            if (closed && length == 0) return;
-            if (closed) Wake();
+            // Nothing is appended once it is closed.
+            if (closed) return;
         }
     }
 
