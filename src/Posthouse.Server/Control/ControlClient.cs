@@ -34,7 +34,8 @@ public sealed class ControlClient : IDisposable
         catch (Exception error) when (error is SocketException or ArgumentOutOfRangeException)
         {
             socket.Dispose();
-            fault = Fault.Temporary($"no server is listening on {state.ControlSocket}", error.Message);
+            bool isDenied = error is SocketException { SocketErrorCode: SocketError.AccessDenied };
+            fault = Fault.Temporary(isDenied ? $"{state.ControlSocket}: permission denied" : $"no server is listening on {state.ControlSocket}", error.Message);
             return null;
         }
     }

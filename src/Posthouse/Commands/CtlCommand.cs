@@ -41,7 +41,7 @@ public static class CtlCommand
         using ControlClient? client = ControlClient.Connect(StateDirectory.Find(state), out Fault? fault);
         if (client is null)
         {
-            terminal.Error.WriteLine($"smtpctl: {fault!.PublicText} ({fault.Detail})");
+            terminal.Error.WriteLine($"smtpctl: {fault!.PublicText}");
             return 1;
         }
         return command.Output == ControlOutput.Monitor ? Monitor(client, json, terminal) : Answer(client, command, json, terminal);

@@ -27,17 +27,18 @@ public sealed class SubmissionClient : IDisposable
     /// <summary>Sends a message through the socket at <paramref name="path"/>; the dialogue is shown on <paramref name="trace"/>. Never throws for what the server or the connection does.</summary>
     public static SubmissionResult Send(string path, Delivery delivery, Draft draft, TextWriter? trace)
     {
-        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
             socket.ReceiveTimeout = socket.SendTimeout = (int)s_patience.TotalMilliseconds;
+            if (!File.Exists(path))
+                return new SubmissionResult(ExitStatus.Temporary, $"no server is listening on {path}");
             socket.Connect(new UnixDomainSocketEndPoint(path));
             using SubmissionClient client = new(socket, trace);
             return client.Converse(delivery, draft);
         }
         catch (Exception error) when (error is SocketException or IOException or ArgumentOutOfRangeException)
         {
-            socket.Dispose();
             return new SubmissionResult(ExitStatus.Temporary, $"{path}: {error.Message}");
         }
     }
