@@ -5,5 +5,4 @@ using Posthouse.Server.Delivering.Local;
 if (LocalChild.Run(args) is { } exit) return exit;
 
 // The links beside the executable answer to the traditional names; everything else is `posthouse VERB …`.
-string name = Path.GetFileName(Environment.GetCommandLineArgs().FirstOrDefault() ?? "posthouse");
-return Command.Run(name, args);
+return Command.Run(InvokedName.Read(), args);

@@ -1,22 +1,27 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Posthouse.Server.Model;
+using Posthouse.Server.Native;
 
 namespace Posthouse.SystemTests.Support;
 
 /// <summary>
 /// The real executable, serving a configuration in a directory and on a port of its own. In the configuration
-/// <c>{port}</c>, <c>{dir}</c>, <c>{mail}</c> and <c>{user}</c> stand for those of this server, and names are asked of
-/// no one but loopback.
+/// <c>{port}</c>, <c>{port2}</c>, <c>{dir}</c>, <c>{mail}</c>, <c>{user}</c>, <c>{uid}</c>, <c>{gid}</c> and <c>{home}</c> (a directory of that user's)
+/// stand for those of this server, and names are asked of no one but loopback.
 /// </summary>
 public sealed class RunningServer : IAsyncDisposable
 {
     private readonly List<string> _lines = [];
     private readonly List<(Predicate<string> Wanted, TaskCompletionSource<string> Found)> _waiting = [];
     private readonly Lock _lock = new();
-    private readonly string _configuration;
     private readonly string[] _arguments;
     private Process? _process;
+
+    private IEnumerable<string> Arguments =>
+        ["serve", "-f", ConfigurationFile, "--state", State, .. _arguments, .. SystemAccounts.IsRoot ? (string[])["--users", "nobody,nobody,nobody,nobody"] : []];
 
     private RunningServer(string configuration, string[] arguments)
     {
@@ -26,11 +31,17 @@ public sealed class RunningServer : IAsyncDisposable
         Mail = Directory.CreateDirectory(Path.Combine(Folder, "mail")).FullName;
         State = Path.Combine(Folder, "state");
         Port = FreePort();
-        User = Environment.IsPrivilegedProcess ? "nobody" : Environment.UserName;
-        if (Environment.IsPrivilegedProcess) File.SetUnixFileMode(Mail, (UnixFileMode)0b111_111_111);
-        _configuration = Fill(configuration);
+        SecondPort = FreePort();
+        Account = (SystemAccounts.IsRoot ? SystemAccounts.Find("nobody", out _) : SystemAccounts.Find(SystemAccounts.EffectiveUser, out _))!;
+        Home = Directory.CreateDirectory(Path.Combine(Folder, "home")).FullName;
+        if (SystemAccounts.IsRoot)
+        {
+            File.SetUnixFileMode(Mail, (UnixFileMode)0b111_111_111);
+            Assert.Equal(0, FileDescriptor.ChangeOwner(Home, Account.Uid, Account.Gid));
+        }
+
         _arguments = arguments;
-        File.WriteAllText(ConfigurationFile, _configuration);
+        File.WriteAllText(ConfigurationFile, Fill(configuration));
     }
 
     public string Folder { get; }
@@ -41,7 +52,17 @@ public sealed class RunningServer : IAsyncDisposable
 
     public int Port { get; }
 
-    public string User { get; }
+    /// <summary>A second free port.</summary>
+    public int SecondPort { get; }
+
+    /// <summary>Who the mail is delivered as: somebody else when the test runs as root, ourselves otherwise.</summary>
+    public UserAccount Account { get; }
+
+    /// <summary>A directory that belongs to <see cref="Account"/>.</summary>
+    public string Home { get; }
+
+    /// <summary>What stands on the server's standard input at each start; null: nothing.</summary>
+    public string? Input { get; set; }
 
     public string ConfigurationFile => Path.Combine(Folder, "smtpd.conf");
 
@@ -72,41 +93,68 @@ public sealed class RunningServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>The configuration that <see cref="Simple"/> is, behind other lines.</summary>
+    public static string SimpleAfter(string lines) => $"{lines}\n{Simple}";
+
+    /// <summary>Runs <c>posthouse serve</c> where it must refuse to.</summary>
+    public static async Task<Tool> RefusedAsync(string configuration, params string[] arguments)
+    {
+        await using RunningServer server = new(configuration, arguments);
+        return await server.FailAsync();
+    }
+
+    /// <summary>A port outside the range from which the system takes those of outgoing connections, so that nobody gets it meanwhile.</summary>
     public static int FreePort()
     {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            int port = Random.Shared.Next(12_000, 32_000);
+            try
+            {
+                using TcpListener listener = new(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken; there are others.
+            }
+        }
     }
 
     public string Fill(string text) => text
-        .Replace("{port}", Port.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal)
+        .Replace("{port}", Port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
         .Replace("{dir}", Folder, StringComparison.Ordinal)
         .Replace("{mail}", Mail, StringComparison.Ordinal)
-        .Replace("{user}", User, StringComparison.Ordinal);
+        .Replace("{port2}", SecondPort.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+        .Replace("{home}", Home, StringComparison.Ordinal)
+        .Replace("{uid}", Account.Uid.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+        .Replace("{gid}", Account.Gid.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+        .Replace("{user}", Account.Name, StringComparison.Ordinal);
 
     /// <summary>Starts, or starts again after <see cref="KillAsync"/> or <see cref="StopAsync"/>, and waits until it is ready.</summary>
     public async Task StartAgainAsync()
     {
-        ProcessStartInfo start = new(SourceTree.Executable, ["serve", "-f", ConfigurationFile, "--state", State, .. _arguments])
+        ProcessStartInfo start = new(SourceTree.Executable, Arguments)
         {
             RedirectStandardError = true,
             RedirectStandardInput = true,
             WorkingDirectory = Folder,
         };
-        if (Environment.IsPrivilegedProcess)
-        {
-            start.ArgumentList.Add("--users");
-            start.ArgumentList.Add("nobody,nobody,nobody,nobody");
-        }
-
         int before = Lines.Count;
-        _process = new Process { StartInfo = start };
+        _process = new Process { StartInfo = start, EnableRaisingEvents = true };
         _process.ErrorDataReceived += (_, line) => Add(line.Data);
         _process.Start();
         _process.BeginErrorReadLine();
-        await WaitForLogAsync(line => line.Contains("info: ready", StringComparison.Ordinal), before);
+        if (Input is { } input) await _process.StandardInput.WriteAsync(input);
+        Task<string> ready = WaitForLogAsync(line => line.Contains("info: ready", StringComparison.Ordinal), before, seconds: 60);
+        if (await Task.WhenAny(ready, _process.WaitForExitAsync(TestContext.Current.CancellationToken)) != ready)
+            throw new InvalidOperationException($"the server ended at once, exit {_process.ExitCode}; its log:\n{string.Join('\n', Lines)}");
+        await ready;
     }
+
+    /// <summary>Runs the server where it must refuse to serve.</summary>
+    public Task<Tool> FailAsync() => Tool.RunAsync(SourceTree.Executable, Arguments);
 
     /// <summary>Waits for a line of the log, from line <paramref name="from"/> on.</summary>
     public async Task<string> WaitForLogAsync(Predicate<string> wanted, int from = 0, int seconds = 30)
@@ -136,25 +184,61 @@ public sealed class RunningServer : IAsyncDisposable
         WaitForLogAsync(line => line.Contains(text, StringComparison.Ordinal), from, seconds);
 
     /// <summary>Waits until <paramref name="count"/> messages stand in the maildir of <paramref name="box"/>, and answers their files.</summary>
-    public async Task<string[]> WaitForMailAsync(string box, int count = 1, int seconds = 30)
+    public Task<string[]> WaitForMailAsync(string box, int count = 1, int seconds = 60)
     {
         string folder = Path.Combine(Mail, box, "new");
+        return WaitForAsync(() => Files(folder) is { } files && files.Length >= count ? files : null, () => $"{Files(folder).Length} of {count} messages in {box}", seconds);
+    }
+
+    /// <summary>Waits for the only message in the maildir of <paramref name="box"/> (below the mail directory, or an absolute path), and answers its text.</summary>
+    public async Task<string> ReadMailAsync(string box) => await File.ReadAllTextAsync(Assert.Single(await WaitForMailAsync(box)), TestContext.Current.CancellationToken);
+
+    /// <summary>Waits until a file's content is what is <paramref name="wanted"/>, by default anything, and answers it.</summary>
+    public Task<string> WaitForFileAsync(string path, Predicate<string>? wanted = null, int seconds = 60) =>
+        WaitForAsync(() => File.Exists(path) && File.ReadAllText(path) is { Length: > 0 } text && wanted?.Invoke(text) != false ? text : null,
+            () => File.Exists(path) ? $"{path} holds\n{File.ReadAllText(path)}" : $"there is no {path}", seconds);
+
+    /// <summary>Looks again and again until there is something; says what there was instead, with the server's log, when that takes too long.</summary>
+    public async Task<T> WaitForAsync<T>(Func<T?> look, Func<string> instead, int seconds = 60)
+        where T : class
+    {
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         deadline.CancelAfter(TimeSpan.FromSeconds(seconds));
         using PeriodicTimer poll = new(TimeSpan.FromMilliseconds(20));
         while (true)
         {
-            string[] files = Directory.Exists(folder) ? Directory.GetFiles(folder) : [];
-            if (files.Length >= count) return files;
+            if (look() is { } found) return found;
             try
             {
                 await poll.WaitForNextTickAsync(deadline.Token);
             }
             catch (OperationCanceledException) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
             {
-                throw new TimeoutException($"{files.Length} of {count} messages in {box} after {seconds} s; the server's log:\n{string.Join('\n', Lines)}");
+                throw new TimeoutException($"after {seconds} s {instead()}; the server's log:\n{string.Join('\n', Lines)}");
             }
         }
+    }
+
+    /// <summary>Sends one message in a session of its own; answers the reply to its end, or the first refusal.</summary>
+    public async Task<string> SendAsync(string to, string content = "Subject: x\n\nbody", string from = "me@example.org")
+    {
+        using SmtpClient client = await SmtpClient.ConnectAsync(Port);
+        await client.SayAsync("EHLO client.example.org", "250");
+        string reply = await client.SendMessageAsync(from, [to], content);
+        await client.SayAsync("QUIT", "221");
+        return reply;
+    }
+
+    /// <summary>Sends one message, which must be taken.</summary>
+    public async Task AcceptAsync(string to, string content = "Subject: x\n\nbody", string from = "me@example.org") =>
+        Assert.StartsWith("250 2.0.0 ", await SendAsync(to, content, from), StringComparison.Ordinal);
+
+    /// <summary>Writes a file that belongs to <see cref="Account"/>.</summary>
+    public void WriteOwn(string path, string content)
+    {
+        File.WriteAllText(path, content);
+        File.SetUnixFileMode(path, (UnixFileMode)0b110_000_000);
+        if (SystemAccounts.IsRoot) Assert.Equal(0, FileDescriptor.ChangeOwner(path, Account.Uid, Account.Gid));
     }
 
     /// <summary>Runs <c>posthouse ctl</c> against this server.</summary>
@@ -164,7 +248,7 @@ public sealed class RunningServer : IAsyncDisposable
     public async Task<int> StopAsync()
     {
         if (_process is not { HasExited: false } process) return _process?.ExitCode ?? 0;
-        using Process kill = Process.Start("kill", ["-TERM", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        using Process kill = Process.Start("kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)]);
         await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(45), TestContext.Current.CancellationToken);
         return process.ExitCode;
@@ -196,6 +280,8 @@ public sealed class RunningServer : IAsyncDisposable
             // A delivery that the kill interrupted may still be writing; the system cleans its temporary directory.
         }
     }
+
+    private static string[] Files(string folder) => Directory.Exists(folder) ? Directory.GetFiles(folder) : [];
 
     private void Add(string? line)
     {

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 
@@ -7,7 +8,7 @@ namespace Posthouse.SystemTests.Support;
 public sealed class SmtpClient : IDisposable
 {
     private readonly TcpClient _client;
-    private readonly NetworkStream _stream;
+    private Stream _stream;
     private readonly List<byte> _buffer = [];
 
     private SmtpClient(TcpClient client)
@@ -16,14 +17,29 @@ public sealed class SmtpClient : IDisposable
         _stream = client.GetStream();
     }
 
-    public static async Task<SmtpClient> ConnectAsync(int port, bool greet = true)
+    public static async Task<SmtpClient> ConnectAsync(int port, bool greet = true, bool tls = false)
     {
         TcpClient client = new();
         await client.ConnectAsync("127.0.0.1", port, TestContext.Current.CancellationToken);
         SmtpClient smtp = new(client);
+        if (tls) await smtp.EncryptAsync();
         if (greet) Assert.StartsWith("220 ", await smtp.ReadReplyAsync(), StringComparison.Ordinal);
         return smtp;
     }
+
+    /// <summary>Begins TLS, with whatever certificate the server has.</summary>
+    public async Task EncryptAsync(string name = "mx.example.org")
+    {
+        Assert.Empty(_buffer);
+        SslStream tls = new(_stream);
+        _stream = tls;
+        // The tests make their own certificates, which nobody signed.
+        SslClientAuthenticationOptions options = new() { TargetHost = name, RemoteCertificateValidationCallback = (_, _, _, _) => true };
+        await tls.AuthenticateAsClientAsync(options, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Whether the server has ended the connection, or does so now.</summary>
+    public async Task<bool> IsClosedAsync() => await ReadReplyAsync() == "";
 
     /// <summary>Sends bytes as they are.</summary>
     public async Task WriteAsync(string text) => await _stream.WriteAsync(Encoding.Latin1.GetBytes(text), TestContext.Current.CancellationToken);
@@ -61,7 +77,12 @@ public sealed class SmtpClient : IDisposable
     public async Task<string> SendMessageAsync(string from, string[] to, string content)
     {
         await SayAsync($"MAIL FROM:<{from}>", "250");
-        foreach (string recipient in to) await SayAsync($"RCPT TO:<{recipient}>", "250");
+        foreach (string recipient in to)
+        {
+            string reply = await SayAsync($"RCPT TO:<{recipient}>");
+            if (!reply.StartsWith("250", StringComparison.Ordinal)) return reply;
+        }
+
         await SayAsync("DATA", "354");
         await WriteAsync(content.ReplaceLineEndings("\r\n") + "\r\n.\r\n");
         return await ReadReplyAsync();
@@ -73,7 +94,7 @@ public sealed class SmtpClient : IDisposable
     {
         byte[] block = new byte[4096];
         using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        deadline.CancelAfter(TimeSpan.FromSeconds(30));
+        deadline.CancelAfter(TimeSpan.FromSeconds(60));
         while (true)
         {
             int end = _buffer.IndexOf((byte)'\n');
