@@ -121,7 +121,7 @@ public sealed class MailServer : IAsyncDisposable
     {
         foreach (TableDefinition table in _configuration.Tables.Values)
         {
-            if (_tables is null || table.Source is TableSource.Inline) continue;
+            if (_tables is null || table.Source is not (TableSource.File or TableSource.Database or TableSource.Passwd)) continue;
             TableResult result = await _tables.UpdateAsync(table.Name);
             if (result.Status == TableStatus.Error) HostingLog.TableUpdateFailed(_logger, table.Name, result.Value ?? "it failed");
             else HostingLog.TableUpdated(_logger, table.Name);

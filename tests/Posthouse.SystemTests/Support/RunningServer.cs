@@ -17,7 +17,7 @@ public sealed class RunningServer : IAsyncDisposable
     private readonly List<string> _lines = [];
     private readonly List<(Predicate<string> Wanted, TaskCompletionSource<string> Found)> _waiting = [];
     private readonly Lock _lock = new();
-    private readonly string[] _arguments;
+    private string[] _arguments;
     private Process? _process;
 
     private IEnumerable<string> Arguments =>
@@ -152,6 +152,9 @@ public sealed class RunningServer : IAsyncDisposable
             throw new InvalidOperationException($"the server ended at once, exit {_process.ExitCode}; its log:\n{string.Join('\n', Lines)}");
         await ready;
     }
+
+    /// <summary>Drops the arguments of the first start from the next ones.</summary>
+    public void ForgetArguments() => _arguments = [];
 
     /// <summary>Runs the server where it must refuse to serve.</summary>
     public Task<Tool> FailAsync() => Tool.RunAsync(SourceTree.Executable, Arguments);
