@@ -15,7 +15,7 @@ public class StartTests
         await using RunningServer first = await RunningServer.StartAsync();
         Tool second = await Tool.RunAsync(SourceTree.Executable, ["serve", "-f", first.ConfigurationFile, "--state", first.State, .. Users]);
         Assert.Equal(1, second.ExitCode);
-        Assert.Contains($"another server uses {first.State}", second.Error, StringComparison.Ordinal);
+        Assert.Contains($"{first.State} is in use by a running server (process {first.ProcessId})", second.Error, StringComparison.Ordinal);
 
         await using RunningServer other = await RunningServer.StartAsync();
         await first.AcceptAsync("you@example.org", "Subject: one\n\nbody");

@@ -31,6 +31,7 @@ public class StopTests
         Assert.StartsWith("250 ", await client.ReadReplyAsync(), StringComparison.Ordinal);
         Assert.Equal(0, await server.StopAsync());
         Assert.Equal("Exiting", server.Lines[^1]);
+        Assert.DoesNotContain(server.Lines, line => line.Contains("Exception", StringComparison.Ordinal));
 
         await server.StartAgainAsync();
         Assert.Contains("first half\nsecond half\n", await server.ReadMailAsync("you"), StringComparison.Ordinal);

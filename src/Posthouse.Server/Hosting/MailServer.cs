@@ -178,7 +178,7 @@ public sealed class MailServer : IAsyncDisposable
         try
         {
             Directory.CreateDirectory(_options.State.Path);
-            Directory.CreateDirectory(_options.State.Spool);
+            Directory.CreateDirectory(_options.State.Spool, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -12,7 +12,9 @@ namespace Posthouse.Server.Queueing;
 /// </summary>
 public sealed class SpoolLock : IDisposable
 {
-    private const uint Mode = 0x1A4;
+    // Nobody else may even open it: whoever can open a file can lock it.
+    private const uint Mode = 0x180;
+
     private readonly SafeFileHandle _file;
 
     private SpoolLock(SafeFileHandle file) => _file = file;
