@@ -84,7 +84,8 @@ public sealed class SmtpClient : IDisposable
         }
 
         await SayAsync("DATA", "354");
-        await WriteAsync(content.ReplaceLineEndings("\r\n") + "\r\n.\r\n");
+        string lines = content.ReplaceLineEndings("\r\n").Replace("\r\n.", "\r\n..", StringComparison.Ordinal);
+        await WriteAsync((lines.StartsWith('.') ? "." : "") + lines + "\r\n.\r\n");
         return await ReadReplyAsync();
     }
 
