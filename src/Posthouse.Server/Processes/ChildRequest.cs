@@ -8,7 +8,7 @@ namespace Posthouse.Server.Processes;
 /// arguments, which everybody on the machine can see.
 /// </summary>
 /// <param name="Arguments">The program and its arguments; empty for a child that stays this executable and serves deliveries.</param>
-/// <param name="Environment">NAME=VALUE.</param>
+/// <param name="Environment">NAME=VALUE; for a child that serves deliveries, the words that it is told.</param>
 /// <param name="Directory">The working directory; <c>/</c> if it cannot be entered.</param>
 /// <param name="ChangesIdentity">Whether it takes the identity that follows.</param>
 /// <param name="Uid">User.</param>

@@ -20,8 +20,8 @@ public static class ChildRole
     /// <summary>Whether these are the arguments of a child.</summary>
     public static bool IsRequested(IReadOnlyList<string> arguments) => arguments is [Argument];
 
-    /// <summary>Runs the child: becomes the program asked for, or calls <paramref name="serve"/>; answers the exit code.</summary>
-    public static int Run(Func<int> serve)
+    /// <summary>Runs the child: becomes the program asked for, or calls <paramref name="serve"/> with the words that came instead of an environment; answers the exit code.</summary>
+    public static int Run(Func<IReadOnlyList<string>, int> serve)
     {
         byte[] prefix = new byte[4];
         if (!BlockingDescriptor.ReadAll(ControlDescriptor, prefix)) return FailedExit;
@@ -43,7 +43,7 @@ public static class ChildRole
             return Fail(ProcessIdentity.Execute(request.Arguments, request.Environment, path[Path.Length..]));
         }
         Libc.close(ControlDescriptor);
-        return serve();
+        return serve(request.Environment);
     }
 
     private static int Fail(string why)

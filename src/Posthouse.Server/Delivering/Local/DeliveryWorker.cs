@@ -23,10 +23,10 @@ internal sealed class DeliveryWorker
         _threads = new(threads);
     }
 
-    /// <summary>Serves until the input ends; answers the exit code.</summary>
-    internal static int Serve()
+    /// <summary>Serves until the input ends, under the machine name given; answers the exit code.</summary>
+    internal static int Serve(IReadOnlyList<string> words)
     {
-        DeliveryWorker worker = new(new(TimeProvider.System, Environment.MachineName), 8);
+        DeliveryWorker worker = new(new(TimeProvider.System, words.Count > 0 ? words[0] : Environment.MachineName), 8);
         int code = worker.Run();
         foreach (Large large in worker._large.Values) large.File?.Dispose();
         worker._threads.Dispose();

@@ -27,11 +27,11 @@ public sealed class InProcessPrivileges : IPrivileges, IDisposable
     {
         ArgumentNullException.ThrowIfNull(settings);
         _settings = settings;
-        _planner = new(settings);
+        _planner = new(settings, time);
         _files = new(new(time, settings.HostName), settings.FileThreads);
         _passwords = new(time, logger);
         _starter = new(settings.Executable);
-        _workers = new(_starter, time, logger);
+        _workers = new(_starter, settings.HostName, time, logger);
         _time = time;
         _logger = logger;
     }

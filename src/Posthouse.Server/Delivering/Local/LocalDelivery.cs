@@ -23,8 +23,9 @@ public sealed class LocalDelivery : IDelivery, IDisposable
         ArgumentNullException.ThrowIfNull(settings);
         _queue = queue;
         _privileges = privileges;
-        _planner = new(settings);
-        _lmtp = new(settings, time ?? TimeProvider.System);
+        time ??= TimeProvider.System;
+        _planner = new(settings, time);
+        _lmtp = new(settings, time);
     }
 
     /// <inheritdoc/>

@@ -6,8 +6,10 @@ using Posthouse.Server.Native;
 namespace Posthouse.Server.Delivering.Local;
 
 /// <summary>Turns what an envelope names (an action, a user, a source) into what is to be done, by the configuration as it is now.</summary>
-internal sealed class LocalPlanner(LocalSettings settings)
+internal sealed class LocalPlanner(LocalSettings settings, TimeProvider time)
 {
+    private readonly AccountCache _accounts = new(settings.Accounts, time);
+
     /// <summary>The plan, or why there is none.</summary>
     internal async ValueTask<(LocalPlan? Plan, DeliveryResult? Failure)> PlanAsync(Envelope envelope, bool junk, CancellationToken cancellation)
     {
@@ -86,7 +88,7 @@ internal sealed class LocalPlanner(LocalSettings settings)
             name = source[begin..end];
         }
         if (string.IsNullOrEmpty(name)) return (null, DeliveryResult.Temporary("the envelope names no user", 3, 5));
-        AccountAnswer answer = await settings.Accounts(action, name, cancellation);
+        AccountAnswer answer = await _accounts.FindAsync(action, name, cancellation);
         if (answer.Fault is { } fault) return (null, DeliveryResult.Of(fault));
         // RFC 3463 3.2: X.1.1, bad destination mailbox.
         return answer.Account is { } account ? (account, null) : (null, DeliveryResult.Permanent($"there is no user {name} any more", 1, 1));

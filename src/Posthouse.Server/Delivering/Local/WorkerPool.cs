@@ -17,15 +17,17 @@ internal sealed class WorkerPool : IDisposable
     private const int IdleBound = 16;
 
     private readonly ChildStarter _starter;
+    private readonly string _hostName;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Dictionary<UserAccount, Task<WorkerConnection?>> _workers = [];
     private readonly List<Dying> _dying = [];
     private readonly ITimer _sweeper;
 
-    internal WorkerPool(ChildStarter starter, TimeProvider time, ILogger logger)
+    internal WorkerPool(ChildStarter starter, string hostName, TimeProvider time, ILogger logger)
     {
         _starter = starter;
+        _hostName = hostName;
         _time = time;
         _logger = logger;
         _sweeper = time.CreateTimer(_ => Sweep(), null, s_sweep, s_sweep);
@@ -113,7 +115,7 @@ internal sealed class WorkerPool : IDisposable
             return null;
         }
         Socket socket = new(new SafeSocketHandle(ours, ownsHandle: true));
-        ChildRequest request = ChildStarter.For(account, changesIdentity: true, [], []);
+        ChildRequest request = ChildStarter.For(account, changesIdentity: true, [], [_hostName]);
         int? process = _starter.Start(request, theirs, theirs, 2, out string? failure);
         Libc.close(theirs);
         if (process is { } number) return new(number, socket, _time);
