@@ -13,7 +13,7 @@ internal static unsafe class DescriptorPair
     {
         int* pair = stackalloc int[2];
         int result = Libc.pipe2(pair, OpenFlags.CloseOnExec);
-        (read, write) = (pair[0], pair[1]);
+        (read, write) = result == 0 ? (pair[0], pair[1]) : (-1, -1);
         return result == 0 ? 0 : Errno.Last;
     }
 
@@ -22,7 +22,7 @@ internal static unsafe class DescriptorPair
     {
         int* pair = stackalloc int[2];
         int result = Libc.socketpair(UnixDomain, StreamType | OpenFlags.CloseOnExec, 0, pair);
-        (ours, theirs) = (pair[0], pair[1]);
+        (ours, theirs) = result == 0 ? (pair[0], pair[1]) : (-1, -1);
         return result == 0 ? 0 : Errno.Last;
     }
 

@@ -14,7 +14,7 @@ internal sealed unsafe class RunningProgram : IDeliveryProgram
     private const int LongestWait = 1000;
 
     private readonly int _process;
-    private readonly int _processDescriptor;
+    private int _processDescriptor;
     private readonly TimeProvider _time;
     private readonly TimeSpan _limit;
     private readonly long _start;
@@ -91,7 +91,7 @@ internal sealed unsafe class RunningProgram : IDeliveryProgram
         Kill();
         if (!_ended) Reap();
         Close(ref _outputDescriptor);
-        if (_processDescriptor >= 0) Libc.close(_processDescriptor);
+        Close(ref _processDescriptor);
     }
 
     // Waits until there is something to do; false when the deadline has passed.

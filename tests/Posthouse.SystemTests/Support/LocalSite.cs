@@ -64,8 +64,18 @@ internal sealed class LocalSite : IAsyncDisposable
         await writer!.WriteAsync(content, cancellation);
         Envelope envelope = new()
         {
-            Id = EnvelopeId.Draw(writer.Id), Kind = EnvelopeKind.Mda, Action = "local", Sender = sender, Recipient = recipient, Destination = destination,
-            User = Account.Name, Extension = "tag", Source = source, Size = content.Length, Created = 1, Expires = long.MaxValue,
+            Id = EnvelopeId.Draw(writer.Id),
+            Kind = EnvelopeKind.Mda,
+            Action = "local",
+            Sender = sender,
+            Recipient = recipient,
+            Destination = destination,
+            User = Account.Name,
+            Extension = "tag",
+            Source = source,
+            Size = content.Length,
+            Created = 1,
+            Expires = long.MaxValue,
         };
         writer.AddEnvelope(envelope);
         Assert.True((await writer.CommitAsync(cancellation)).IsOk);

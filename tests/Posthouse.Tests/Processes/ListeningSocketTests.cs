@@ -43,6 +43,13 @@ public class ListeningSocketTests
 
     private static class LocalSockets
     {
-        public static void Abandon(Socket socket) => Libc.close((int)socket.Handle);
+        public static void Abandon(Socket socket)
+        {
+            int descriptor = (int)socket.Handle;
+            // It must not be closed again: by then the number may be somebody else's.
+            socket.SafeHandle.SetHandleAsInvalid();
+            GC.SuppressFinalize(socket);
+            Assert.Equal(0, Libc.close(descriptor));
+        }
     }
 }

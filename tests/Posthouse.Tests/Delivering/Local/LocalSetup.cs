@@ -61,8 +61,18 @@ internal sealed class LocalSetup : IAsyncDisposable
         await writer!.WriteAsync(content, default);
         Envelope envelope = new()
         {
-            Id = EnvelopeId.Draw(writer.Id), Kind = EnvelopeKind.Mda, Action = "local", Sender = sender, Recipient = recipient, Destination = destination,
-            User = "tester", Extension = extension, Source = source, Size = content.Length, Created = 1, Expires = long.MaxValue,
+            Id = EnvelopeId.Draw(writer.Id),
+            Kind = EnvelopeKind.Mda,
+            Action = "local",
+            Sender = sender,
+            Recipient = recipient,
+            Destination = destination,
+            User = "tester",
+            Extension = extension,
+            Source = source,
+            Size = content.Length,
+            Created = 1,
+            Expires = long.MaxValue,
         };
         writer.AddEnvelope(envelope);
         Assert.True((await writer.CommitAsync(default)).IsOk);
