@@ -26,7 +26,7 @@ internal sealed class Mutator(Random random, IReadOnlyList<byte[]> words)
     {
         int at = random.Next(bytes.Count + 1);
         int length = Math.Min(1 << random.Next(10), bytes.Count - at);
-        switch (random.Next(12))
+        switch (random.Next(14))
         {
             case 0 when at < bytes.Count:
                 bytes[at] ^= (byte)(1 << random.Next(8));
@@ -63,10 +63,36 @@ internal sealed class Mutator(Random random, IReadOnlyList<byte[]> words)
             case 11 when random.Next(4) == 0:
                 Grow(bytes, at);
                 break;
+            case 12 when bytes.Count < MaxLength / 2:
+                RepeatWord(bytes, at);
+                break;
             default:
-                bytes.InsertRange(at, Encoding.ASCII.GetBytes(s_numbers[random.Next(s_numbers.Length)].ToString(CultureInfo.InvariantCulture)));
+                ReplaceNumber(bytes, at);
                 break;
         }
+    }
+
+    // A parameter, line or entry given twice: what stands between separators, with the one before it.
+    private static void RepeatWord(List<byte> bytes, int at)
+    {
+        static bool IsSeparator(byte b) => b is (byte)' ' or (byte)'\n' or (byte)',';
+        int start = Math.Max(0, at < bytes.Count ? bytes.FindLastIndex(at, IsSeparator) : 0);
+        int end = start + 1 < bytes.Count ? bytes.FindIndex(start + 1, IsSeparator) : -1;
+        bytes.InsertRange(start, bytes.GetRange(start, (end < 0 ? bytes.Count : end) - start));
+    }
+
+    // The next number becomes one at which something may end.
+    private void ReplaceNumber(List<byte> bytes, int at)
+    {
+        static bool IsDigit(byte b) => b is >= (byte)'0' and <= (byte)'9';
+        int start = bytes.FindIndex(at, IsDigit);
+        if (start < 0)
+            start = bytes.Count;
+        int end = start;
+        while (end < bytes.Count && IsDigit(bytes[end]))
+            end++;
+        bytes.RemoveRange(start, end - start);
+        bytes.InsertRange(start, Encoding.ASCII.GetBytes(s_numbers[random.Next(s_numbers.Length)].ToString(CultureInfo.InvariantCulture)));
     }
 
     private void Splice(List<byte> bytes, int at, byte[] other)

@@ -177,7 +177,8 @@ internal sealed partial class StatementParser
         SourcePosition open = _token.Position;
         Expect(TokenKind.OpenBrace, "the names of filters in braces");
         var members = ImmutableArray.CreateBuilder<FilterDefinition>();
-        while (!_failed)
+        bool isEmpty = true;
+        for (; !_failed; isEmpty = false)
         {
             while (Accept(TokenKind.EndOfLine) || Accept(TokenKind.Comma))
             {
@@ -189,6 +190,9 @@ internal sealed partial class StatementParser
             else if (DeclaredFilter() is { } member)
                 AddMember(members, member.Filter, member.Place);
         }
+        // A chain of nothing would let everything pass.
+        if (!_failed && isEmpty)
+            Fail("the name of a filter");
         Expect(TokenKind.CloseBrace, "\"}\"");
         return _failed ? null : new(members.DrainToImmutable()) { Name = name, Position = position };
     }

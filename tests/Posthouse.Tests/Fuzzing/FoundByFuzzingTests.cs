@@ -57,6 +57,13 @@ public class FoundByFuzzingTests
     }
 
     [Theory]
+    [InlineData("filter c chain { }\nmatch from any reject\n")]
+    [InlineData("filter c chain {\n,\n}\nmatch from any reject\n")]
+    [InlineData("listen on lo filter { }\nmatch from any reject\n")]
+    public void A_chain_of_no_filter_is_an_error(string text) =>
+        Assert.StartsWith("unexpected \"}\": expected the name of a filter", Assert.Single(new FakeEnvironment().Parse(text).Diagnostics).Message, StringComparison.Ordinal);
+
+    [Theory]
     [InlineData("2.0000.1")]
     [InlineData("2.1.0001")]
     public void An_enhanced_code_has_three_digits_a_part(string text) => Assert.False(EnhancedCode.TryParse(text, out _));
