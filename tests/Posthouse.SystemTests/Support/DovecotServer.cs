@@ -35,6 +35,8 @@ internal sealed class DovecotServer : IAsyncDisposable
             log_path = {{folder}}/log
             ssl = no
             first_valid_uid = 1
+            mail_uid = {{account.Uid}}
+            mail_gid = {{account.Gid}}
             last_valid_uid = 0
             default_internal_user = {{account.Name}}
             default_internal_group = {{group}}
