@@ -79,7 +79,18 @@ internal sealed class WorkerPool : IDisposable
                     _workers[account] = starting = Task.Factory.StartNew(() => Start(account), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
                 }
             }
-            WorkerConnection? worker = await starting.WaitAsync(cancellation);
+            WorkerConnection? worker;
+            try
+            {
+                worker = await starting.WaitAsync(cancellation);
+            }
+            catch (Exception) when (starting.IsFaulted)
+            {
+                // The next delivery must find a fresh start, not this failure again.
+                lock (_workers)
+                    if (_workers.TryGetValue(account, out Task<WorkerConnection?>? failed) && failed == starting) _workers.Remove(account);
+                throw;
+            }
             lock (_workers)
             {
                 bool current = _workers.TryGetValue(account, out Task<WorkerConnection?>? now) && now == starting;
