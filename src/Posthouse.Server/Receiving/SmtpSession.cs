@@ -19,6 +19,7 @@ internal sealed partial class SmtpSession
     private const int SmallBuffer = 16 * 1024;
     private const int LargeBuffer = 64 * 1024;
     private const int MaxCommandLine = 2048;
+    private const int SessionsWithBuffer = 250;
 
     private static readonly TimeSpan s_handshakeLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_farewellLimit = TimeSpan.FromSeconds(10);
@@ -299,11 +300,18 @@ internal sealed partial class SmtpSession
         _isWaiting = true;
         if (_start == _end)
         {
-            ReturnBuffer();
-            await _connection.WaitForDataAsync();
-            if (_connection.End != ConnectionEnd.None)
-                return false;
-            _buffer = ArrayPool<byte>.Shared.Rent(_wasFull ? LargeBuffer : SmallBuffer);
+            // Waiting without a buffer costs a system call more. While sessions are few they may keep a small one.
+            int size = _wasFull ? LargeBuffer : SmallBuffer;
+            if (_buffer?.Length != size || _receiver.Sessions.Value > SessionsWithBuffer)
+                ReturnBuffer();
+            if (_receiver.Sessions.Value > SessionsWithBuffer)
+            {
+                await _connection.WaitForDataAsync();
+                if (_connection.End != ConnectionEnd.None)
+                    return false;
+            }
+            _buffer ??= ArrayPool<byte>.Shared.Rent(size);
+            _start = _end = _lineStart = _lineLength = 0;
         }
         else if (_start > 0)
         {
