@@ -279,4 +279,29 @@ public class HostileInputTests
             silent.ForEach(client => client.Dispose());
         }
     }
+
+    [Fact]
+    public async Task A_flood_of_connections_leaves_files_for_the_mail_that_is_here()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(prepare: server => server.Launcher = ["prlimit", "--nofile=256:256"]);
+        List<SmtpClient> flood = [];
+        try
+        {
+            using SmtpClient first = await GreetedAsync(server);
+            string greeting = "220 ";
+            for (int i = 0; i < 300 && greeting.StartsWith("220 ", StringComparison.Ordinal); i++)
+            {
+                flood.Add(await SmtpClient.ConnectAsync(server.Port, greet: false));
+                greeting = await flood[^1].ReadReplyAsync();
+            }
+
+            Assert.StartsWith("421 4.3.2 ", greeting, StringComparison.Ordinal);
+            Assert.StartsWith("250 ", await first.SendMessageAsync("me@example.org", ["you@example.org"], "Subject: x\n\nbody"), StringComparison.Ordinal);
+            await server.ReadMailAsync("you");
+        }
+        finally
+        {
+            flood.ForEach(client => client.Dispose());
+        }
+    }
 }

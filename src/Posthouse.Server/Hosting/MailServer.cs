@@ -266,7 +266,7 @@ public sealed class MailServer : IAsyncDisposable
         _watch = new(_time);
         _handshakes = new();
         SmtpLimits limits = _configuration.Smtp.Limits;
-        SessionLimiter limiter = new(limits.MaxSessions, limits.MaxSessionsPerAddress);
+        SessionLimiter limiter = new(MostSessions(limits), limits.MaxSessionsPerAddress);
         ReverseNames names = new(new Resolver(_configuration.Resolvers.Length > 0 ? [.. _configuration.Resolvers] : null, HostsFile.Read(), _time, _logger), _time);
         ReceivingServices services = new()
         {
@@ -291,6 +291,9 @@ public sealed class MailServer : IAsyncDisposable
 
         return fault;
     }
+
+    // A quarter of the files is kept for the queue and deliveries: a flood of connections must not stop the mail that is here.
+    private static int MostSessions(SmtpLimits limits) => (int)Math.Min(limits.MaxSessions, Math.Max(1, OpenFiles.Left * 3L / 4));
 
     private async Task<Fault?> ListenForControlAsync()
     {

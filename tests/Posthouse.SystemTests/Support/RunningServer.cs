@@ -64,6 +64,9 @@ public sealed class RunningServer : IAsyncDisposable
     /// <summary>What stands on the server's standard input at each start; null: nothing.</summary>
     public string? Input { get; set; }
 
+    /// <summary>A program, with its arguments, that becomes the server at each start.</summary>
+    public string[] Launcher { get; set; } = [];
+
     public string ConfigurationFile => Path.Combine(Folder, "smtpd.conf");
 
     public int ProcessId => _process?.Id ?? throw new InvalidOperationException("not running");
@@ -135,7 +138,8 @@ public sealed class RunningServer : IAsyncDisposable
     /// <summary>Starts, or starts again after <see cref="KillAsync"/> or <see cref="StopAsync"/>, and waits until it is ready.</summary>
     public async Task StartAgainAsync()
     {
-        ProcessStartInfo start = new(SourceTree.Executable, Arguments)
+        string[] command = [.. Launcher, SourceTree.Executable, .. Arguments];
+        ProcessStartInfo start = new(command[0], command[1..])
         {
             RedirectStandardError = true,
             RedirectStandardInput = true,
