@@ -12,6 +12,9 @@ public static class ServeCommand
 {
     private const int QueueKeySize = 32;
 
+    // Never given back: a second SIGTERM on the way out would otherwise end the process with the signal's own exit status.
+    private static PosixSignalRegistration[] s_stopSignals = [];
+
     private const string Usage = """
         usage: posthouse serve [-f FILE] [--state DIR] [-n] [-v] [-D name=value] [-P smtp|mta|mda] [--users E,K,P,M] [--ignore-unsupported]
                smtpd [-dhnv] [-B queue=BACKEND] [-D name=value] [-f FILE] [-P smtp|mta|mda]
@@ -116,8 +119,7 @@ public static class ServeCommand
         using MailLog log = new(error, TimeProvider.System, Environment.GetEnvironmentVariable("POSTHOUSE_LOG") == "json");
         if (verbose) log.Level = LogLevel.Debug;
         TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        s_stopSignals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop), PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop)];
         await using MailServer server = new(configuration, options, log, TimeProvider.System);
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
