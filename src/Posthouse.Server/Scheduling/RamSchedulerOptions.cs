@@ -6,6 +6,9 @@ public sealed record RamSchedulerOptions
     /// <summary>How many envelopes may be handed out at once (<c>scheduler limit max-inflight</c>).</summary>
     public int MaxInFlight { get; init; } = 5000;
 
-    /// <summary>How many envelopes a hold queue takes; what finds it full is tried again later.</summary>
-    public int MaxHeld { get; init; } = 1000;
+    /// <summary>
+    /// How many envelopes a hold queue takes; what finds it full is tried again later. OpenSMTPD has 1000, which makes a burst to one
+    /// mailbox wait for seconds while nothing is done; an envelope held costs no more than one that waits.
+    /// </summary>
+    public int MaxHeld { get; init; } = 1_000_000;
 }
