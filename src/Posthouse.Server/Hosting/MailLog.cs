@@ -49,9 +49,6 @@ public sealed class MailLog : ILoggerFactory
         return true;
     }
 
-    /// <summary>Sees every line that is written, without its line end. Must be quick and must not throw.</summary>
-    public event Action<string>? Line;
-
     /// <inheritdoc/>
     public ILogger CreateLogger(string categoryName) => new Logger(this, categoryName);
 
@@ -75,7 +72,6 @@ public sealed class MailLog : ILoggerFactory
     private void Append(LogLevel level, EventId id, string category, string text)
     {
         string line = _json ? Json(level, id, category, text) : Escape(text);
-        Line?.Invoke(line);
         int most = Encoding.UTF8.GetMaxByteCount(line.Length) + 1;
         lock (_lock)
         {

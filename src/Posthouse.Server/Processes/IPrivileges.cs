@@ -6,8 +6,8 @@ namespace Posthouse.Server.Processes;
 
 /// <summary>
 /// Everything that needs root. A request names what the configuration already holds (an action, a user, an entry of an
-/// alias or .forward by its source) and carries the mail's addresses as data; it never carries a command, a path or a
-/// number of a user. An answer is a value. So this can stand in another process than the sessions.
+/// alias or .forward by its source) and carries the mail's addresses as data; it never carries a command
+/// or a path. Only the request for a .forward still says whose it is by number. An answer is a value. So this can stand in another process than the sessions.
 /// </summary>
 public interface IPrivileges
 {

@@ -8,6 +8,8 @@ namespace Posthouse.Server.Receiving;
 /// <summary>Serves the connections of one listener, and knows those that are open, so that the server can stop in good order.</summary>
 public sealed class SmtpReceiver
 {
+    private static readonly TimeSpan s_lastWords = TimeSpan.FromSeconds(5);
+
     private readonly Lock _lock = new();
     private readonly HashSet<SmtpSession> _open = [];
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -87,7 +89,7 @@ public sealed class SmtpReceiver
     }
 
     /// <summary>
-    /// Ends all sessions with 421, those in which a message is coming in when it is done, at the latest after <paramref name="limit"/>. Completes when none is left.
+    /// Ends all sessions with 421, those in which a message is coming in when it is done, at the latest after <paramref name="limit"/>. Completes when none is left, or five seconds after the limit.
     /// The listener is to be stopped before.
     /// </summary>
     public async Task StopAsync(TimeSpan limit)
@@ -103,7 +105,8 @@ public sealed class SmtpReceiver
         catch (TimeoutException)
         {
             Interrupt(evenWithContent: true);
-            await _drained.Task;
+            // One that is stuck elsewhere, in a lookup say, does not keep the server from stopping: what it acknowledged is in the queue.
+            await Task.WhenAny(_drained.Task, Task.Delay(s_lastWords, Services.Time));
         }
     }
 
