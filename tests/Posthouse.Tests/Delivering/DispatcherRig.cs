@@ -106,7 +106,7 @@ internal sealed class RecordingLogger : ILogger
     /// <summary>Waits for so many lines.</summary>
     public async Task UntilAsync(Func<string, bool> isMeant, int count)
     {
-        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(60));
         while (count > 0)
         {
             if (isMeant(await _written.Reader.ReadAsync(deadline.Token)))

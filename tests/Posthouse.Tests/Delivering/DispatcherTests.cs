@@ -207,9 +207,7 @@ public class DispatcherTests
         for (int n = 1; n < 7; n++)
         {
             rig.Time.SetUtcNow(DateTimeOffset.FromUnixTimeSeconds(DispatcherRig.Start + 10 * n * n));
-            await rig.Scheduler.UntilAsync("update");
-            if (n is 2 or 4)
-                await rig.Scheduler.UntilAsync("delete");
+            await rig.Scheduler.UntilAllAsync(n is 2 or 4 ? ["update", "delete"] : ["update"]);
         }
 
         // At 40 s the next try (90 s) would be past 60 s; at 160 s the next (250 s) past 200 s.
@@ -320,7 +318,7 @@ public class DispatcherTests
         await rig.AcceptAsync(1, static envelope => envelope with { User = "late" });
         Assert.False(stop.IsCompleted);
         gate.SetResult();
-        await stop.WaitAsync(TimeSpan.FromSeconds(20));
+        await stop.WaitAsync(TimeSpan.FromSeconds(60));
         Assert.Equal("late", Assert.Single(await rig.WalkAsync()).User);
     }
 

@@ -10,13 +10,22 @@ internal sealed class ObservedScheduler(IScheduler inner) : IScheduler
 
     public async Task<EnvelopeId> UntilAsync(string what)
     {
-        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(60));
         while (true)
         {
             (string said, EnvelopeId id) = await _told.Reader.ReadAsync(deadline.Token);
             if (said == what)
                 return id;
         }
+    }
+
+    /// <summary>Waits until all of these were said, in whatever order: what several deliveries say has none.</summary>
+    public async Task UntilAllAsync(params string[] what)
+    {
+        List<string> missing = [.. what];
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(60));
+        while (missing.Count > 0)
+            missing.Remove((await _told.Reader.ReadAsync(deadline.Token)).What);
     }
 
     public void Insert(ScheduledEnvelope envelope) => inner.Insert(envelope);

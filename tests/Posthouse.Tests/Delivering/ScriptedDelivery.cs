@@ -17,7 +17,7 @@ internal sealed class ScriptedDelivery : IDelivery
 
     public async Task<Envelope> NextAsync()
     {
-        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(20));
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(60));
         return await _tried.Reader.ReadAsync(deadline.Token);
     }
 

@@ -53,7 +53,7 @@ public class DialogueTests
             else if (line.StartsWith("L:", StringComparison.Ordinal))
             {
                 if (!server.Session.IsCompleted)
-                    await server.Session.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+                    await server.Session.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
                 Assert.True(server.Log.Exists(logged => Matches(Rest(line), logged)), $"{where}: not logged; the log is\n{string.Join('\n', server.Log)}");
             }
             else if (!line.StartsWith("set ", StringComparison.Ordinal))
@@ -104,7 +104,7 @@ public class DialogueTests
         byte[] one = new byte[1];
         while (!(line is [.., (byte)'\r', (byte)'\n']))
         {
-            if (await client.ReceiveAsync(one).WaitAsync(TimeSpan.FromSeconds(10)) == 0)
+            if (await client.ReceiveAsync(one).WaitAsync(TimeSpan.FromSeconds(60)) == 0)
                 break;
             line.Add(one[0]);
         }

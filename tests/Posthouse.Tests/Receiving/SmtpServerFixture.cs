@@ -89,7 +89,7 @@ internal sealed class SmtpServerFixture : IAsyncDisposable, ILogger
         ReplyParser parser = new();
         while (count > 0)
         {
-            int length = await client.ReceiveAsync(_received.AsMemory(0, 1)).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+            int length = await client.ReceiveAsync(_received.AsMemory(0, 1)).AsTask().WaitAsync(TimeSpan.FromSeconds(60));
             if (length == 0)
                 break;
             text.Append(Encoding.Latin1.GetString(_received, 0, length));
@@ -111,7 +111,7 @@ internal sealed class SmtpServerFixture : IAsyncDisposable, ILogger
     public async Task<string> ReadToEndAsync(Socket client)
     {
         StringBuilder text = new();
-        for (int length; (length = await client.ReceiveAsync(_received).WaitAsync(TimeSpan.FromSeconds(10))) > 0;)
+        for (int length; (length = await client.ReceiveAsync(_received).WaitAsync(TimeSpan.FromSeconds(60))) > 0;)
             text.Append(Encoding.UTF8.GetString(_received, 0, length));
         return text.ToString();
     }
@@ -138,7 +138,7 @@ internal sealed class SmtpServerFixture : IAsyncDisposable, ILogger
     {
         foreach (SocketPair pair in _pairs)
             await pair.DisposeAsync();
-        await Task.WhenAll(_sessions).WaitAsync(TimeSpan.FromSeconds(10));
+        await Task.WhenAll(_sessions).WaitAsync(TimeSpan.FromSeconds(60));
         await Queue.DisposeAsync();
         _watch.Dispose();
     }

@@ -101,7 +101,7 @@ public class SmtpSessionTests
         Assert.False(stopping.IsCompleted);
         await SmtpServerFixture.SendAsync(busy, "Subject: x\r\n.\r\n");
         Assert.Matches("^250 2.0.0 [0-9a-f]{8} Message accepted for delivery\r\n421 4.3.2 Service shutting down\r\n$", await server.ReadToEndAsync(busy));
-        await stopping.WaitAsync(TimeSpan.FromSeconds(10), s_cancellation);
+        await stopping.WaitAsync(TimeSpan.FromSeconds(60), s_cancellation);
         Assert.Equal(0, server.Receiver.Open);
     }
 
@@ -113,7 +113,7 @@ public class SmtpSessionTests
         await server.AskAsync(busy, Greeting + "DATA\r\n", 5);
         Task stopping = server.Receiver.StopAsync(TimeSpan.FromSeconds(30));
         server.Time.Advance(TimeSpan.FromSeconds(31));
-        await stopping.WaitAsync(TimeSpan.FromSeconds(10), s_cancellation);
+        await stopping.WaitAsync(TimeSpan.FromSeconds(60), s_cancellation);
         Assert.Empty(server.Envelopes);
     }
 
@@ -306,7 +306,7 @@ public class SmtpSessionTests
             await client.SendAsync(garbage);
             client.Shutdown(SocketShutdown.Send);
             await ReadWhatComesAsync(server, client);
-            await server.Session.WaitAsync(TimeSpan.FromSeconds(10), s_cancellation);
+            await server.Session.WaitAsync(TimeSpan.FromSeconds(60), s_cancellation);
         }
         await server.ReadRepliesAsync(other, 1);
         Assert.StartsWith("250", await server.AskAsync(other, "NOOP\r\n"), StringComparison.Ordinal);

@@ -74,7 +74,7 @@ public class RamSchedulerTests
         _time.Advance(TimeSpan.FromSeconds(19.9));
         Assert.False(poll.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(0.1));
-        Assert.Single(await poll.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Single(await poll.WaitAsync(TimeSpan.FromSeconds(60)));
     }
 
     [Fact]
@@ -82,10 +82,10 @@ public class RamSchedulerTests
     {
         Task<IReadOnlyList<ScheduledWork>> poll = _scheduler.BatchAsync(10, EnvelopeKinds.All, TimeSpan.FromMinutes(1)).AsTask();
         Add(New(1));
-        Assert.Single(await poll.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Single(await poll.WaitAsync(TimeSpan.FromSeconds(60)));
         poll = _scheduler.BatchAsync(10, EnvelopeKinds.All, TimeSpan.FromMinutes(1)).AsTask();
         _time.Advance(TimeSpan.FromMinutes(1));
-        Assert.Empty(await poll.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Empty(await poll.WaitAsync(TimeSpan.FromSeconds(60)));
     }
 
     [Fact]
@@ -94,10 +94,10 @@ public class RamSchedulerTests
         using CancellationTokenSource cancel = new();
         Task<IReadOnlyList<ScheduledWork>> poll = _scheduler.BatchAsync(10, EnvelopeKinds.All, TimeSpan.FromMinutes(1), cancel.Token).AsTask();
         await cancel.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => poll.WaitAsync(TimeSpan.FromSeconds(10)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => poll.WaitAsync(TimeSpan.FromSeconds(60)));
         poll = _scheduler.BatchAsync(10, EnvelopeKinds.All, TimeSpan.FromMinutes(1)).AsTask();
         await _scheduler.DisposeAsync();
-        Assert.Empty(await poll.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Empty(await poll.WaitAsync(TimeSpan.FromSeconds(60)));
     }
 
     [Fact]
@@ -235,7 +235,7 @@ public class RamSchedulerTests
         Task<IReadOnlyList<ScheduledWork>> poll = scheduler.BatchAsync(10, EnvelopeKinds.All, TimeSpan.FromMinutes(1)).AsTask();
         Assert.False(poll.IsCompleted);
         scheduler.Delete(Id(1));
-        Assert.Equal([new(Id(3), ScheduledAction.Deliver)], await poll.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal([new(Id(3), ScheduledAction.Deliver)], await poll.WaitAsync(TimeSpan.FromSeconds(60)));
     }
 
     [Fact]

@@ -79,7 +79,7 @@ public class BounceDeliveryTests
         rig.Time.Advance(TimeSpan.FromSeconds(0.9));
         Assert.All(tries, static attempt => Assert.False(attempt.IsCompleted));
         rig.Time.Advance(TimeSpan.FromSeconds(0.1));
-        DeliveryResult[] results = await Task.WhenAll(tries).WaitAsync(TimeSpan.FromSeconds(20));
+        DeliveryResult[] results = await Task.WhenAll(tries).WaitAsync(TimeSpan.FromSeconds(60));
         Assert.All(results, static result => Assert.Equal(DeliveryOutcome.Delivered, result.Outcome));
         Assert.Single(results[..5].Select(static result => result.Text).Distinct());
         Assert.NotEqual(results[0].Text, results[5].Text);
@@ -151,8 +151,7 @@ public class BounceDeliveryTests
         await using DispatcherRig rig = NewRig(route);
         rig.Local.Script = static (_, _) => new(DeliveryResult.Permanent("no"));
         await rig.AcceptAsync();
-        await rig.Scheduler.UntilAsync("delete");
-        await rig.Scheduler.UntilAsync("update");
+        await rig.Scheduler.UntilAllAsync("delete", "update");
         Assert.Equal("busy", Assert.Single(await rig.WalkAsync()).Error);
         route.Failure = Fault.Permanent("no such sender");
         rig.Time.Advance(TimeSpan.FromSeconds(10));
@@ -192,7 +191,7 @@ public class BounceDeliveryTests
 
             return await script(envelope, cancellation);
         };
-        MimeMessage message = await notification.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        MimeMessage message = await notification.Task.WaitAsync(TimeSpan.FromSeconds(60));
         while ((await rig.WalkAsync()).Count > 0)
             await rig.Scheduler.UntilAsync("delete");
         return message;
