@@ -11,6 +11,7 @@ public static class Errno
     public const int NoProcess = 3;
     public const int Interrupted = 4;
     public const int InputOutput = 5;
+    public const int BadDescriptor = 9;
     public const int Again = 11;
     public const int Access = 13;
     public const int Exists = 17;
@@ -20,6 +21,7 @@ public static class Errno
     public const int BrokenPipe = 32;
     public const int Range = 34;
     public const int Loop = 40;
+    public const int MessageSize = 90;
     public const int Quota = 122;
 #pragma warning restore CS1591
 

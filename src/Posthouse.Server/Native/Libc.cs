@@ -141,6 +141,18 @@ internal static unsafe partial class Libc
     internal static partial int socketpair(int domain, int type, int protocol, int* descriptors);
 
     [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint sendmsg(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint recvmsg(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int shutdown(int socket, int how);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int setsockopt(int socket, int level, int option, byte* value, int length);
+
+    [LibraryImport(Library, SetLastError = true)]
     internal static partial int getsockopt(int socket, int level, int option, byte* value, int* length);
 
     [LibraryImport(Library, SetLastError = true)]
@@ -222,6 +234,19 @@ internal static unsafe partial class Libc
     {
         internal byte* Base;
         internal nuint Length;
+    }
+
+    // struct msghdr on 64-bit Linux with glibc.
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct MessageHeader
+    {
+        internal byte* Name;
+        internal uint NameLength;
+        internal IoVector* Vectors;
+        internal nuint VectorCount;
+        internal byte* Control;
+        internal nuint ControlLength;
+        internal int Flags;
     }
 
     [StructLayout(LayoutKind.Sequential)]

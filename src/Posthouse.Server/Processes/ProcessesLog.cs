@@ -12,4 +12,13 @@ internal static partial class ProcessesLog
 
     [LoggerMessage(1002, LogLevel.Warning, "cannot start {Program} as {User}: {Why}")]
     internal static partial void StartFailed(ILogger logger, string program, string user, string why);
+
+    [LoggerMessage(1003, LogLevel.Warning, "warn: {Peer} did not answer {Kind} within {Seconds} s")]
+    internal static partial void NoAnswer(ILogger logger, string peer, MessageKind kind, double seconds);
+
+    [LoggerMessage(1004, LogLevel.Warning, "warn: the conversation with {Peer} is broken: {Why}")]
+    internal static partial void ChannelBroken(ILogger logger, string peer, string why);
+
+    [LoggerMessage(1005, LogLevel.Error, "error: {Peer} asked {Kind}, which failed")]
+    internal static partial void QuestionFailed(ILogger logger, string peer, MessageKind kind, Exception exception);
 }
