@@ -20,6 +20,9 @@ internal static unsafe class ProcessIdentity
         return Libc.setuid(0) == 0 ? "root could be regained" : null;
     }
 
+    /// <summary>Makes a directory the root of all that this process can name; null, or which step failed.</summary>
+    internal static string? EnterRoot(string path) => Libc.chroot(path) != 0 ? Failed("chroot") : Libc.chdir("/") != 0 ? Failed("chdir") : null;
+
     /// <summary>No program started from this thread gains privileges (set-id bits have no effect).</summary>
     internal static string? ForbidNewPrivileges() => Libc.prctl(SetNoNewPrivileges, 1, 0, 0, 0) == 0 ? null : Failed("prctl");
 
@@ -29,20 +32,25 @@ internal static unsafe class ProcessIdentity
     /// <summary>Sets the working directory, or <c>/</c> if it cannot be entered.</summary>
     internal static string? EnterDirectory(string path) => Libc.chdir(path) == 0 || Libc.chdir("/") == 0 ? null : Failed("chdir");
 
+    /// <summary>At most 1024 open files: a program that uses select(2) must not be handed more.</summary>
+    internal static void LimitFiles()
+    {
+        Libc.ResourceLimit limit = default;
+        if (Libc.getrlimit(OpenFiles, &limit) != 0) return;
+        limit.Soft = Math.Min(limit.Hard, 1024);
+        Libc.setrlimit(OpenFiles, &limit);
+    }
+
     /// <summary>
     /// Becomes the program of <paramref name="arguments"/>, looked for in <paramref name="path"/> if its name has no
-    /// slash: descriptors from 3 are closed, signals are as a shell leaves them. Returns only on failure, with the step that failed.
+    /// slash. <paramref name="control"/> is closed when it has become it, and so is all behind it but the <paramref name="kept"/> descriptors that follow;
+    /// signals are as a shell leaves them. Returns only on failure, with the step that failed.
     /// </summary>
-    internal static string Execute(IReadOnlyList<string> arguments, IReadOnlyList<string> environment, string path)
+    internal static string Execute(IReadOnlyList<string> arguments, IReadOnlyList<string> environment, string path, int control, int kept)
     {
-        if (Libc.close_range(3, uint.MaxValue, CloseRangeOnExec) != 0) return Failed("close_range");
-        Libc.ResourceLimit limit = default;
-        if (Libc.getrlimit(OpenFiles, &limit) == 0)
-        {
-            // A program that uses select(2) must not be handed thousands of descriptors.
-            limit.Soft = Math.Min(limit.Hard, 1024);
-            Libc.setrlimit(OpenFiles, &limit);
-        }
+        if (Libc.close_range((uint)control, (uint)control, CloseRangeOnExec) != 0
+            || Libc.close_range((uint)(control + kept + 1), uint.MaxValue, CloseRangeOnExec) != 0)
+            return Failed("close_range");
         for (int signal = 1; signal <= ProcessSignals; signal++)
             if (signal is not (9 or 19 or 32 or 33)) Libc.signal(signal, 0);
         byte* mask = stackalloc byte[128];

@@ -20,8 +20,8 @@ public static class ChildRole
     /// <summary>Whether these are the arguments of a child.</summary>
     public static bool IsRequested(IReadOnlyList<string> arguments) => arguments is [Argument];
 
-    /// <summary>Runs the child: becomes the program asked for, or calls <paramref name="serve"/> with the words that came instead of an environment; answers the exit code.</summary>
-    public static int Run(Func<IReadOnlyList<string>, int> serve)
+    /// <summary>Runs the child: becomes the program asked for, or does one of <paramref name="tasks"/>, by role; answers the exit code.</summary>
+    public static int Run(IReadOnlyDictionary<string, ChildTask> tasks)
     {
         byte[] prefix = new byte[4];
         if (!BlockingDescriptor.ReadAll(ControlDescriptor, prefix)) return FailedExit;
@@ -29,21 +29,26 @@ public static class ChildRole
         if (length is <= 0 or > ChildRequest.MaxSize) return Fail("malformed request");
         byte[] content = new byte[length];
         if (!BlockingDescriptor.ReadAll(ControlDescriptor, content)) return FailedExit;
-        ChildRequest request = ChildRequest.Parse(content);
+        if (ChildRequest.Parse(content) is not { } request) return Fail("malformed request");
+        ChildTask? task = null;
+        if (request.Arguments.Count == 0 && (request.Words.Count == 0 || !tasks.TryGetValue(request.Words[0], out task))) return Fail("unknown role");
 
-        string? failure = request.ChangesIdentity ? ProcessIdentity.Become(request.Uid, request.Gid, [.. request.Groups]) : null;
+        task?.Prepare?.Invoke();
+        string? failure = request.Root.Length > 0 ? ProcessIdentity.EnterRoot(request.Root) : null;
+        if (request.ChangesIdentity) failure ??= ProcessIdentity.Become(request.Uid, request.Gid, [.. request.Groups]);
         failure ??= ProcessIdentity.ForbidNewPrivileges();
         ProcessIdentity.MaskFiles();
         failure ??= ProcessIdentity.EnterDirectory(request.Directory);
         if (failure is not null) return Fail(failure);
-        if (request.Arguments.Count > 0)
+        if (task is null)
         {
             const string Path = "PATH=";
             string path = request.Environment.FirstOrDefault(static variable => variable.StartsWith(Path, StringComparison.Ordinal)) ?? Path;
-            return Fail(ProcessIdentity.Execute(request.Arguments, request.Environment, path[Path.Length..]));
+            if (!request.IsServer) ProcessIdentity.LimitFiles();
+            return Fail(ProcessIdentity.Execute(request.Arguments, request.Environment, path[Path.Length..], ControlDescriptor, request.Kept));
         }
         Libc.close(ControlDescriptor);
-        return serve(request.Environment);
+        return task.Serve([.. request.Words.Skip(1)]);
     }
 
     private static int Fail(string why)

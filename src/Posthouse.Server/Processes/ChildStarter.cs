@@ -12,10 +12,22 @@ internal sealed class ChildStarter(OwnExecutable executable)
 
     /// <summary>Makes the request for a child that is <paramref name="account"/> (unless identity is not changed).</summary>
     internal static ChildRequest For(UserAccount account, bool changesIdentity, IReadOnlyList<string> arguments, IReadOnlyList<string> environment) =>
-        new(arguments, environment, account.Home, changesIdentity, account.Uid, account.Gid, changesIdentity ? SystemAccounts.Groups(account) : []);
+        new()
+        {
+            Arguments = arguments,
+            Environment = environment,
+            Directory = account.Home,
+            ChangesIdentity = changesIdentity,
+            Uid = account.Uid,
+            Gid = account.Gid,
+            Groups = changesIdentity ? SystemAccounts.Groups(account) : [],
+        };
 
-    /// <summary>Starts a child; blocks for some 20 ms. Null, with the reason, when it could not be started.</summary>
-    internal int? Start(ChildRequest request, int input, int output, int errors, out string? failure)
+    /// <summary>
+    /// Starts a child with these standard descriptors, and <paramref name="more"/> from descriptor 4; blocks for some 20 ms. Null, with the reason, when
+    /// it could not be started.
+    /// </summary>
+    internal int? Start(ChildRequest request, int input, int output, int errors, out string? failure, ReadOnlySpan<int> more = default)
     {
         if (DescriptorPair.Sockets(out int ours, out int theirs) is not 0 and int error)
         {
@@ -23,7 +35,7 @@ internal sealed class ChildStarter(OwnExecutable executable)
             return null;
         }
         using Socket control = new(new SafeSocketHandle(ours, ownsHandle: true)) { ReceiveTimeout = PatienceMilliseconds, SendTimeout = PatienceMilliseconds };
-        error = ChildProcess.Spawn([.. executable.Command, ChildRole.Argument], Environment(), [input, output, errors, theirs], out int process);
+        error = ChildProcess.Spawn([.. executable.Command, ChildRole.Argument], Environment(), [input, output, errors, theirs, .. more], out int process);
         Libc.close(theirs);
         if (error != 0)
         {

@@ -9,6 +9,9 @@ namespace Posthouse.Server.Delivering.Local;
 /// </summary>
 internal sealed class DeliveryWorker
 {
+    /// <summary>The name of the role.</summary>
+    internal const string Role = "worker";
+
     private const int Input = 0;
     private const int Output = 1;
 

@@ -126,7 +126,7 @@ internal sealed class WorkerPool : IDisposable
             return null;
         }
         Socket socket = new(new SafeSocketHandle(ours, ownsHandle: true));
-        ChildRequest request = ChildStarter.For(account, changesIdentity: true, [], [_hostName]);
+        ChildRequest request = ChildStarter.For(account, changesIdentity: true, [], []) with { Words = [DeliveryWorker.Role, _hostName] };
         int? process = _starter.Start(request, theirs, theirs, 2, out string? failure);
         Libc.close(theirs);
         if (process is { } number) return new(number, socket, _time);
