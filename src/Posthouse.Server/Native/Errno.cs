@@ -20,8 +20,10 @@ public static class Errno
     public const int NoSpace = 28;
     public const int BrokenPipe = 32;
     public const int Range = 34;
+    public const int NotImplemented = 38;
     public const int Loop = 40;
     public const int MessageSize = 90;
+    public const int NoAddressFamily = 97;
     public const int Quota = 122;
 #pragma warning restore CS1591
 

@@ -36,4 +36,7 @@ public static class OpenFlags
 
     /// <summary>An error if the last component is a symbolic link.</summary>
     public static int NoFollow => s_arm ? 0x8000 : 0x20000;
+
+    /// <summary>Only a handle on the path: nothing can be read or written by it.</summary>
+    public const int PathOnly = 0x200000;
 }
