@@ -47,7 +47,12 @@ internal static unsafe class ChildProcess
             Libc.sigemptyset(signals);
             Libc.posix_spawnattr_setsigmask(attributes, signals);
             int child;
-            int error = Libc.posix_spawn(&child, argumentVector[0], actions, attributes, argumentVector, environmentVector);
+            int error;
+            using (OwnChildren.Starting())
+            {
+                error = Libc.posix_spawn(&child, argumentVector[0], actions, attributes, argumentVector, environmentVector);
+                if (error == 0) OwnChildren.Add(child);
+            }
             process = child;
             return error;
         }
@@ -78,6 +83,7 @@ internal static unsafe class ChildProcess
         int status = 0, result;
         do result = Libc.waitpid(process, &status, wait ? 0 : NoHang);
         while (result < 0 && Errno.Last == Errno.Interrupted);
+        if (result > 0) OwnChildren.Remove(process);
         signal = status & 0x7f;
         code = signal == 0 ? (status >> 8) & 0xff : 0;
         return result != 0;

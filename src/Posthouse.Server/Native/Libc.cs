@@ -117,6 +117,9 @@ internal static unsafe partial class Libc
     internal static partial int waitpid(int process, int* status, int options);
 
     [LibraryImport(Library, SetLastError = true)]
+    internal static partial int waitid(int idType, int id, byte* information, int options);
+
+    [LibraryImport(Library, SetLastError = true)]
     internal static partial int poll(PollDescriptor* descriptors, nuint count, int milliseconds);
 
     [LibraryImport(Library, SetLastError = true)]

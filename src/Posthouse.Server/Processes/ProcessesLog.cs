@@ -21,4 +21,19 @@ internal static partial class ProcessesLog
 
     [LoggerMessage(1005, LogLevel.Error, "error: {Peer} asked {Kind}, which failed")]
     internal static partial void QuestionFailed(ILogger logger, string peer, MessageKind kind, Exception exception);
+
+    [LoggerMessage(1040, LogLevel.Debug, "debug: waited for {Count} orphans")]
+    internal static partial void OrphansReaped(ILogger logger, int count);
+
+    [LoggerMessage(1041, LogLevel.Warning, "warn: offline mail cannot be used: {Why}")]
+    internal static partial void OfflineUnusable(ILogger logger, string why);
+
+    [LoggerMessage(1042, LogLevel.Information, "info: offline mail {Name} of user {Uid} submitted")]
+    internal static partial void OfflineSubmitted(ILogger logger, string name, uint uid);
+
+    [LoggerMessage(1043, LogLevel.Warning, "warn: offline mail {Name} of user {Uid} is set aside: {Why}")]
+    internal static partial void OfflineSetAside(ILogger logger, string name, uint uid, string why);
+
+    [LoggerMessage(1044, LogLevel.Warning, "warn: offline mail {Name} of user {Uid} waits: {Why}")]
+    internal static partial void OfflineWaits(ILogger logger, string name, uint uid, string why);
 }
