@@ -11,6 +11,9 @@ public sealed record QueueConfiguration
     /// <summary><c>log</c>, <c>fs</c>, <c>sqlite</c>, <c>ram</c>, <c>null</c>, or <c>proc-exec</c> for <see cref="Plug"/>.</summary>
     public string Backend { get; init; } = "log";
 
+    /// <summary>Where the backend is named; <see cref="SourcePosition.None"/> where it is the default.</summary>
+    public SourcePosition BackendPosition { get; init; } = SourcePosition.None;
+
     /// <summary>The program of <c>queue backend proc-exec</c>; null otherwise.</summary>
     public PlugCommand? Plug { get; init; }
 
@@ -19,6 +22,9 @@ public sealed record QueueConfiguration
 
     /// <summary>Whether messages are encrypted.</summary>
     public bool Encryption { get; init; }
+
+    /// <summary>Where encryption is asked for; <see cref="SourcePosition.None"/> without it.</summary>
+    public SourcePosition EncryptionPosition { get; init; } = SourcePosition.None;
 
     /// <summary>The key, 32 bytes in UTF-8, or <see cref="KeyFromStandardInput"/>; null without encryption.</summary>
     public string? EncryptionKey { get; init; }

@@ -8,6 +8,9 @@ public sealed record SchedulerConfiguration
     /// <summary><c>ram</c>, <c>null</c>, or <c>proc-exec</c> for <see cref="Plug"/>.</summary>
     public string Backend { get; init; } = "ram";
 
+    /// <summary>Where the backend is named; <see cref="SourcePosition.None"/> where it is the default.</summary>
+    public SourcePosition BackendPosition { get; init; } = SourcePosition.None;
+
     /// <summary>The program of <c>scheduler backend proc-exec</c>; null otherwise.</summary>
     public PlugCommand? Plug { get; init; }
 

@@ -52,7 +52,7 @@ internal sealed partial class StatementParser
         if (Accept("compression"))
             _queue = _queue with { Compression = true };
         else if (Accept("encryption"))
-            _queue = _queue with { Encryption = true, EncryptionKey = EncryptionKey() };
+            _queue = _queue with { Encryption = true, EncryptionPosition = position, EncryptionKey = EncryptionKey() };
         else if (Accept("ttl"))
             _queue = _queue with { Ttl = Delay("ttl") };
         else if (Accept("backend"))
@@ -81,7 +81,7 @@ internal sealed partial class StatementParser
     {
         if (Accept("proc-exec"))
         {
-            _queue = _queue with { Backend = "proc-exec", Plug = PlugCommand(position, PlugOptions.Instances) };
+            _queue = _queue with { Backend = "proc-exec", BackendPosition = position, Plug = PlugCommand(position, PlugOptions.Instances) };
             Unsupported(position, "queue backend proc-exec");
             return;
         }
@@ -89,7 +89,7 @@ internal sealed partial class StatementParser
         if (!_failed && name.IsText && name.Text is "log" or "fs" or "sqlite" or "ram" or "null")
         {
             Advance();
-            _queue = _queue with { Backend = name.Text, Plug = null };
+            _queue = _queue with { Backend = name.Text, BackendPosition = position, Plug = null };
             return;
         }
         Fail("log, fs, sqlite, ram, null or proc-exec");
@@ -123,7 +123,7 @@ internal sealed partial class StatementParser
     {
         if (Accept("proc-exec"))
         {
-            _scheduler = _scheduler with { Backend = "proc-exec", Plug = PlugCommand(position, PlugOptions.None) };
+            _scheduler = _scheduler with { Backend = "proc-exec", BackendPosition = position, Plug = PlugCommand(position, PlugOptions.None) };
             Unsupported(position, "scheduler backend proc-exec");
             return;
         }
@@ -131,7 +131,7 @@ internal sealed partial class StatementParser
         if (!_failed && name.IsText && name.Text is "ram" or "null")
         {
             Advance();
-            _scheduler = _scheduler with { Backend = name.Text, Plug = null };
+            _scheduler = _scheduler with { Backend = name.Text, BackendPosition = position, Plug = null };
             return;
         }
         Fail("ram, null or proc-exec");

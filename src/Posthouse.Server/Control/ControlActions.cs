@@ -60,7 +60,7 @@ public sealed class ControlActions
                     { Value: var problem } => Failed(problem ?? "the table could not be read"),
                 };
             case ControlVerb.Reload:
-                return await _server.ReloadAsync(cancellation) is { } fault ? Failed(fault.Detail ?? fault.PublicText) : Done();
+                return await ReloadAsync(write, cancellation);
             case ControlVerb.Queue when argument.Length == 0:
                 return await ListAsync(EnvelopeSelection.All, write, cancellation);
         }
@@ -88,6 +88,16 @@ public sealed class ControlActions
     /// <summary>None of an id that was given is a failure; none of all there are is not.</summary>
     private static ControlReply Counted(EnvelopeSelection selection, int count) =>
         count == 0 && !selection.IsAll ? new ControlReply { Ok = false, Error = "no such envelope", Count = 0 } : new ControlReply { Ok = true, Count = count };
+
+    private async ValueTask<ControlReply> ReloadAsync(Func<ControlReply, ValueTask<bool>> write, CancellationToken cancellation)
+    {
+        ReloadResult result = await _server.ReloadAsync(cancellation);
+        if (result.Fault is { } fault)
+            return Failed(fault.Detail ?? fault.PublicText);
+        foreach (string difference in result.Unchanged)
+            await write(new ControlReply { Notice = $"{difference} changes only at a restart" });
+        return Done();
+    }
 
     private async ValueTask<ControlReply> ShowStatsAsync(Func<ControlReply, ValueTask<bool>> write)
     {

@@ -32,6 +32,9 @@ public sealed record ControlReply
     /// <summary>The counter's value; of a service 1 when it runs, 0 when it is paused.</summary>
     public long? Value { get; init; }
 
+    /// <summary>Something that an operator should know, though all went well.</summary>
+    public string? Notice { get; init; }
+
     /// <summary>A part of a message's content, in order.</summary>
     public byte[]? Data { get; init; }
 }

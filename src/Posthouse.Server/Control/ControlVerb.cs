@@ -51,6 +51,6 @@ public static class ControlVerb
     /// <summary>Gives envelopes of the queue to the scheduler that it does not know.</summary>
     public const string Discover = "discover";
 
-    /// <summary>Does what SIGHUP does: reads all tables again.</summary>
+    /// <summary>Does what SIGHUP does: serves by the configuration as it is written now.</summary>
     public const string Reload = "reload";
 }

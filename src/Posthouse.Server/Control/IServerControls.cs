@@ -18,6 +18,6 @@ public interface IServerControls
     /// <summary>Reads a table's source again; NotFound when there is no such table.</summary>
     ValueTask<TableResult> UpdateTableAsync(string name, CancellationToken cancellation);
 
-    /// <summary>Does what SIGHUP does; the fault says why something old stays.</summary>
-    ValueTask<Fault?> ReloadAsync(CancellationToken cancellation);
+    /// <summary>Does what SIGHUP does: serves by the configuration as it is written now, or says why not.</summary>
+    ValueTask<ReloadResult> ReloadAsync(CancellationToken cancellation);
 }

@@ -33,4 +33,16 @@ internal static partial class HostingLog
 
     [LoggerMessage(2209, LogLevel.Information, "info: stopping: no new sessions; {Sessions} open")]
     public static partial void Stopping(ILogger logger, int sessions);
+
+    [LoggerMessage(2210, LogLevel.Information, "info: no longer listening on {EndPoint}; sessions go on")]
+    public static partial void NotListening(ILogger logger, string endPoint);
+
+    [LoggerMessage(2211, LogLevel.Information, "info: reload: the new configuration is in force")]
+    public static partial void Reloaded(ILogger logger);
+
+    [LoggerMessage(2212, LogLevel.Warning, "warn: reload: {Difference} changes only at a restart")]
+    public static partial void OnlyAtRestart(ILogger logger, string difference);
+
+    [LoggerMessage(2213, LogLevel.Warning, "warn: reload: refused, the old configuration stays in force: {Reason}")]
+    public static partial void ReloadRefused(ILogger logger, string reason);
 }

@@ -9,12 +9,9 @@ using Posthouse.Server.Delivering;
 using Posthouse.Server.Delivering.Bouncing;
 using Posthouse.Server.Delivering.Local;
 using Posthouse.Server.Model;
-using Posthouse.Server.Naming;
 using Posthouse.Server.Native;
 using Posthouse.Server.Processes;
 using Posthouse.Server.Queueing;
-using Posthouse.Server.Receiving;
-using Posthouse.Server.Rules;
 using Posthouse.Server.Scheduling;
 using Posthouse.Server.Tables;
 using Posthouse.Server.Transport;
@@ -22,9 +19,11 @@ using Posthouse.Server.Transport;
 namespace Posthouse.Server.Hosting;
 
 /// <summary>
-/// The whole server, put together from a configuration. It starts from the queue outwards (the spool, the deliveries,
-/// then the listeners), so that nothing comes in before there is a place for it, and stops the other way round.
+/// The whole server but for what needs root: sessions, queue, scheduler and deliveries, put together from a configuration, which can be replaced while
+/// it runs. It starts from the queue outwards (the spool, the deliveries, then the listeners), so that nothing comes in
+/// before there is a place for it, and stops the other way round.
 /// </summary>
+/// <remarks>What lasts is here; what follows from a configuration is a <see cref="Serving"/>, and which of them is in force, <see cref="Generations"/>.</remarks>
 public sealed class MailServer : IAsyncDisposable
 {
     private const int MaxControlClients = 64;
@@ -32,69 +31,106 @@ public sealed class MailServer : IAsyncDisposable
     private static readonly TimeSpan s_sessionGrace = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_deliveryGrace = TimeSpan.FromSeconds(5);
 
-    private readonly ServerConfiguration _configuration;
-    private readonly ServeOptions _options;
+    private readonly EngineOptions _options;
+    private readonly StateDirectory _state;
     private readonly MailLog _log;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Counters _counters = new();
-    private readonly CancellationTokenSource _stopListening = new();
-    private readonly List<Listener> _listeners = [];
-    private readonly List<SmtpReceiver> _receivers = [];
-    private readonly List<Task> _accepting = [];
-    private Listener? _control;
-    private SpoolLock? _lock;
-    private TableSet? _tables;
-    private InProcessPrivileges? _privileges;
+    private readonly Generations _generations = new();
+    private readonly SemaphoreSlim _applying = new(1, 1);
+    private readonly CancellationTokenSource _stopControl = new();
+    private readonly DeadlineWatch _watch;
+    private readonly HandshakeThreads _handshakes = new();
+    private readonly SessionLimiter _limiter = new(0, 0);
+    private readonly ListenerSet _listeners;
+    private readonly int _mostSessions;
+    private EngineParts? _parts;
+    private IPrivileges? _privileges;
     private MailQueue? _queue;
-    private RecipientResolver? _recipients;
     private IScheduler? _scheduler;
     private Dispatcher? _dispatcher;
-    private DeadlineWatch? _watch;
-    private HandshakeThreads? _handshakes;
+    private Listener? _control;
+    private Task _controlling = Task.CompletedTask;
     private bool _stopped;
 
     /// <summary>A server that does nothing until started.</summary>
-    public MailServer(ServerConfiguration configuration, ServeOptions options, MailLog log, TimeProvider time)
+    public MailServer(EngineOptions options, MailLog log, TimeProvider time)
     {
-        _configuration = configuration;
         _options = options;
+        _state = options.Serve.State;
         _log = log;
         _time = time;
         _logger = log.CreateLogger("posthouse");
+        _watch = new(time);
+        _listeners = new(_watch, _limiter, _logger) { IsPaused = options.Serve.PauseSmtp };
+        // A quarter of the files is kept for the queue and deliveries: a flood of connections must not stop the mail that is here.
+        _mostSessions = (int)Math.Max(1, OpenFiles.Left * 3L / 4);
     }
 
-    /// <summary>Starts serving; answers the fault that keeps it from that, for the operator to read.</summary>
-    public async Task<Fault?> StartAsync()
+    /// <summary>The configuration in force.</summary>
+    public ServerConfiguration Configuration => _generations.Current.Configuration;
+
+    /// <summary>Whether no new SMTP sessions are taken; they wait in the backlog.</summary>
+    public bool IsSmtpPaused
+    {
+        get => _listeners.IsPaused;
+        set => _listeners.IsPaused = value;
+    }
+
+    /// <summary>Configurations in force or still used by a session: more than one after <see cref="ApplyAsync"/>, until the sessions of the old have ended.</summary>
+    internal IReadOnlyList<Serving> Generations => _generations.Alive;
+
+    /// <summary>
+    /// Starts serving on <paramref name="sockets"/>, which it takes over: one for each address of the configuration, the local socket and the
+    /// control socket. They are bound and listen. Answers the fault that keeps it from serving, for the operator to read.
+    /// </summary>
+    public async Task<Fault?> StartAsync(ServerConfiguration configuration, IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets)
     {
         HostingLog.Starting(_logger, typeof(MailServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "");
-        if (CheckSupport() is { } unsupported) return unsupported;
-        if (FindUsers(out ServerUsers users) is { } missing) return missing;
-        if (TakeState() is { } taken) return taken;
-
-        _tables = await TableSet.OpenAsync(_configuration.Tables.Values, new()
-        {
-            ServerName = _configuration.ServerName,
-            SubAddressDelimiter = _configuration.Smtp.SubAddressDelimiter,
-            Time = _time,
-            Logger = _logger,
-        });
-        foreach (string failure in _tables.Failures) HostingLog.TableFailed(_logger, failure);
-
-        (IQueue? store, Fault? fault) = await OpenStoreAsync();
-        if (store is null) return fault;
-        MailQueueOptions keeping = new()
-        {
-            Compression = _configuration.Queue.Compression,
-            EncryptionKey = _options.QueueKey,
-            TimeToLive = _configuration.Queue.Ttl,
-        };
-        _queue = new(store, keeping, _time, _logger, _counters, new SpoolSpace(_options.State.Spool, _time, _logger));
-        StartDelivering(users);
-        await _dispatcher!.StartAsync();
-        fault = await ListenAsync() ?? await ListenForControlAsync();
+        Fault? fault = await StartAsync(configuration, [.. sockets.Where(socket => !IsControl(socket.EndPoint))], sockets.FirstOrDefault(socket => IsControl(socket.EndPoint)).Socket);
         if (fault is null) HostingLog.Ready(_logger);
+        else CloseAll(sockets);
         return fault;
+    }
+
+    /// <summary>
+    /// Serves by another configuration from now on, without ending a session or losing anything queued: all of it is made ready first, and a
+    /// fault leaves the old one in force. New sessions and new attempts to deliver go by the new one; sessions there are end as they began.
+    /// Addresses that stay keep their sockets; <paramref name="sockets"/>, taken over, are for those that are new.
+    /// </summary>
+    public async Task<ReloadResult> ApplyAsync(
+        ServerConfiguration configuration, IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets, CancellationToken cancellation = default)
+    {
+        await _applying.WaitAsync(CancellationToken.None);
+        try
+        {
+            if (UnsupportedFeatures.Refuse(configuration, _options.Serve.IgnoreUnsupported, _logger) is { } unsupported) return Refuse(unsupported, sockets);
+            configuration = RestartOnly.Keep(Configuration, configuration, out IReadOnlyList<string> unchanged);
+            if (_stopped) return Refuse(Fault.Temporary("not reloaded", "the server is stopping"), sockets);
+            (Serving? next, Fault? fault) = await Serving.OpenAsync(configuration, _parts!, _generations.Current, toleratesTables: false, cancellation);
+            if (next is null) return Refuse(fault!, sockets);
+            if (_listeners.FindMissing(next, sockets) is { } missing)
+            {
+                await next.DisposeAsync();
+                return Refuse(Fault.Temporary("not reloaded", $"no socket for {missing}"), sockets);
+            }
+
+            Change(next, sockets);
+            await _listeners.WhenClosedAsync();
+            foreach (string difference in unchanged) HostingLog.OnlyAtRestart(_logger, difference);
+            HostingLog.Reloaded(_logger);
+            return new(null, unchanged);
+        }
+        catch
+        {
+            CloseAll(sockets);
+            throw;
+        }
+        finally
+        {
+            _applying.Release();
+        }
     }
 
     /// <summary>
@@ -103,14 +139,19 @@ public sealed class MailServer : IAsyncDisposable
     /// </summary>
     public async Task StopAsync()
     {
-        if (_stopped) return;
+        // Not in the middle of a reload: it would open what has just been closed.
+        await _applying.WaitAsync();
+        bool isFirst = !_stopped;
         _stopped = true;
-        HostingLog.Stopping(_logger, _receivers.Sum(receiver => receiver.Open));
-        await _stopListening.CancelAsync();
-        foreach (Listener listener in _listeners) listener.Dispose();
+        _applying.Release();
+        if (!isFirst) return;
+        SmtpReceivers receivers = new(_generations.Alive);
+        HostingLog.Stopping(_logger, receivers.Open);
+        await _stopControl.CancelAsync();
         _control?.Dispose();
-        await Task.WhenAll(_accepting);
-        await Task.WhenAll(_receivers.Select(receiver => receiver.StopAsync(s_sessionGrace)));
+        await _listeners.StopAsync();
+        await _controlling;
+        await receivers.StopAsync(s_sessionGrace);
         if (_dispatcher is not null) await _dispatcher.StopAsync(s_deliveryGrace);
         if (_queue is not null) await _queue.DisposeAsync();
         HostingLog.Exiting(_logger);
@@ -119,12 +160,20 @@ public sealed class MailServer : IAsyncDisposable
     /// <summary>Reads all table files again; one that cannot be read keeps its old content.</summary>
     public async Task UpdateTablesAsync()
     {
-        foreach (TableDefinition table in _configuration.Tables.Values)
+        Serving serving = _generations.Enter();
+        try
         {
-            if (_tables is null || table.Source is not (TableSource.File or TableSource.Database or TableSource.Passwd)) continue;
-            TableResult result = await _tables.UpdateAsync(table.Name);
-            if (result.Status == TableStatus.Error) HostingLog.TableUpdateFailed(_logger, table.Name, result.Value ?? "it failed");
-            else HostingLog.TableUpdated(_logger, table.Name);
+            foreach (TableDefinition table in serving.Configuration.Tables.Values)
+            {
+                if (table.Source is not (TableSource.File or TableSource.Database or TableSource.Passwd)) continue;
+                TableResult result = await serving.Tables.UpdateAsync(table.Name);
+                if (result.Status == TableStatus.Error) HostingLog.TableUpdateFailed(_logger, table.Name, result.Value ?? "it failed");
+                else HostingLog.TableUpdated(_logger, table.Name);
+            }
+        }
+        finally
+        {
+            serving.Leave();
         }
     }
 
@@ -133,193 +182,147 @@ public sealed class MailServer : IAsyncDisposable
     {
         await StopAsync();
         if (_scheduler is not null) await _scheduler.DisposeAsync();
-        if (_tables is not null) await _tables.DisposeAsync();
-        _privileges?.Dispose();
-        _handshakes?.Dispose();
-        _watch?.Dispose();
-        _lock?.Dispose();
-        _stopListening.Dispose();
+        await _generations.DisposeAsync();
+        (_privileges as IDisposable)?.Dispose();
+        _handshakes.Dispose();
+        _watch.Dispose();
+        _stopControl.Dispose();
     }
 
-    private Fault? CheckSupport()
+    private async Task<Fault?> StartAsync(ServerConfiguration configuration, IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets, Socket? control)
     {
-        if (_configuration.UnsupportedFeatures.Length == 0) return null;
-        if (!_options.IgnoreUnsupported)
+        if (UnsupportedFeatures.Refuse(configuration, _options.Serve.IgnoreUnsupported, _logger) is { } unsupported) return unsupported;
+        if (control is null) return Fault.Permanent("no socket", $"no socket for {_state.ControlSocket}");
+        if (ClearScratch() is { } unusable) return unusable;
+        if (await OpenQueueAsync(configuration) is { } closed) return closed;
+        LocalSettings settings = LocalSettings(configuration);
+        _privileges = _options.Privileges(settings);
+        _parts = new(_state, _queue!, _privileges, _options.TableFiles, _options.CopiesDatabases ? Scratch : null, _handshakes, _time, _logger, _counters);
+        (Serving? first, Fault? fault) = await Serving.OpenAsync(configuration, _parts, before: null, toleratesTables: true, CancellationToken.None);
+        if (first is null) return fault;
+        if (_listeners.FindMissing(first, sockets) is { } missing)
         {
-            string list = string.Join("\n", _configuration.UnsupportedFeatures.Select(feature => $"{feature.Position}: {feature.What}"));
-            return Fault.Permanent("not supported",
-                $"the configuration uses what this version does not support yet:\n{list}\nposthouse: take it out, or start with --ignore-unsupported to serve without it");
+            await first.DisposeAsync();
+            return Fault.Permanent("no socket", $"no socket for {missing}");
         }
 
-        foreach (UnsupportedFeature feature in _configuration.UnsupportedFeatures)
-            HostingLog.Unsupported(_logger, feature.Position.ToString(), feature.What);
+        await StartDeliveringAsync(first, settings);
+        Change(first, sockets);
+        ServerControls controls = new(_listeners, _log, _generations, _options.Reload);
+        ControlServer server = new(new ControlActions(_dispatcher!, controls, _counters, _time), _counters, _logger) { Owner = _options.Owner };
+        _control = new Listener(control, _watch, new SessionLimiter(MaxControlClients, MaxControlClients), server.ServeAsync, _logger);
+        _controlling = _control.RunAsync(_stopControl.Token);
         return null;
     }
 
-    private Fault? FindUsers(out ServerUsers users)
-    {
-        users = ServerUsers.None;
-        if (!SystemAccounts.IsRoot) return null;
-        UserAccount?[] accounts = [.. _options.Users.All.Select(name => SystemAccounts.Find(name, out _))];
-        string[] missing = [.. _options.Users.All.Where((_, i) => accounts[i] is null).Distinct()];
-        if (missing.Length > 0)
-        {
-            return Fault.Permanent("users missing",
-                $"started by root, but these users do not exist: {string.Join(", ", missing)}\nposthouse: make them (adduser --system --no-create-home), or name others with --users ENGINE,KEYS,PLUG,MDA");
-        }
+    private string Scratch => Path.Combine(_state.Spool, "tables");
 
-        users = new(accounts[0], accounts[1], accounts[2], accounts[3]);
-        HostingLog.RunsAsRoot(_logger);
-        return null;
-    }
-
-    private Fault? TakeState()
+    private Fault? ClearScratch()
     {
         try
         {
-            Directory.CreateDirectory(_options.State.Path);
-            Directory.CreateDirectory(_options.State.Spool, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (Directory.Exists(Scratch)) Directory.Delete(Scratch, recursive: true);
+            return null;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return Fault.Permanent("no state", $"cannot use the state directory {_options.State.Path}: {error.Message}");
+            return Fault.Permanent("no scratch", $"cannot empty {Scratch}: {error.Message}");
         }
-
-        _lock = SpoolLock.TryTake(_options.State, out Fault? fault);
-        return fault is null ? null : fault with { Detail = $"{fault.Detail ?? fault.PublicText}: stop that server, or give this one another directory with --state" };
     }
 
-    private async Task<(IQueue?, Fault?)> OpenStoreAsync()
+    private async Task<Fault?> OpenQueueAsync(ServerConfiguration configuration)
     {
         try
         {
-            IQueue store = await QueueStores.OpenAsync(_configuration.Queue.Backend, _options.State.Spool, _time, _logger);
-            return (store, null);
+            IQueue store = await QueueStores.OpenAsync(configuration.Queue.Backend, _state.Spool, _time, _logger);
+            _queue = new(store, QueueOptions(configuration), _time, _logger, _counters, new SpoolSpace(_state.Spool, _time, _logger));
+            return null;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return (null, Fault.Permanent("no queue", $"cannot open the queue in {_options.State.Spool}: {error.Message}"));
+            return Fault.Permanent("no queue", $"cannot open the queue in {_state.Spool}: {error.Message}");
         }
     }
 
-    private void StartDelivering(ServerUsers users)
+    private MailQueueOptions QueueOptions(ServerConfiguration configuration) => new()
     {
-        ExpansionLookup? lookup = null;
-        SourceReader? sources = null;
-        LocalSettings settings = new()
-        {
-            Configuration = () => _configuration,
-            Accounts = async (action, name, cancellation) =>
-            {
-                (UserAccount? account, string? failure) = await lookup!.AccountAsync(action.Userbase, name, cancellation);
-                return new(account, failure is null ? null : Fault.Temporary("Temporary failure", failure));
-            },
-            Sources = async (envelope, cancellation) =>
-            {
-                SourcedDelivery sourced = await sources!.ReadAsync(envelope, cancellation);
-                string? entry = sourced.Element switch
-                {
-                    { Kind: ExpansionKind.Command } command => "|" + command.Text,
-                    { } file => file.Text,
-                    null => null,
-                };
-                return new(entry, sourced.Fault);
-            },
-            Users = users,
-            HostName = _configuration.ServerName,
-        };
-        _privileges = new(settings, _time, _logger);
-        ResolverOptions options = new() { Time = _time, Logger = _logger };
-        lookup = new(_tables!, _privileges, _configuration.Smtp.SubAddressDelimiter, options.Open);
-        sources = new(_configuration, _tables!, _privileges, options);
-        _recipients = new(_configuration, _tables!, _privileges, options);
+        Compression = configuration.Queue.Compression,
+        EncryptionKey = _options.Serve.QueueKey,
+        TimeToLive = configuration.Queue.Ttl,
+    };
 
-        _scheduler = _configuration.Scheduler.Backend == "null"
-            ? new NullScheduler(_time)
-            : new RamScheduler(_time, new() { MaxInFlight = _configuration.Scheduler.MaxInflight });
+    private LocalSettings LocalSettings(ServerConfiguration configuration) => new()
+    {
+        Configuration = () => Configuration,
+        Accounts = async (action, name, cancellation) =>
+        {
+            Serving serving = _generations.Enter();
+            try
+            {
+                return await serving.FindAccountAsync(action, name, cancellation);
+            }
+            finally
+            {
+                serving.Leave();
+            }
+        },
+        Sources = async (envelope, cancellation) =>
+        {
+            Serving serving = _generations.Enter();
+            try
+            {
+                return await serving.ReadSourceAsync(envelope, cancellation);
+            }
+            finally
+            {
+                serving.Leave();
+            }
+        },
+        Users = _options.Users,
+        HostName = configuration.ServerName,
+    };
+
+    private async Task StartDeliveringAsync(Serving first, LocalSettings settings)
+    {
+        SchedulerConfiguration scheduling = first.Configuration.Scheduler;
+        _scheduler = scheduling.Backend == "null" ? new NullScheduler(_time) : new RamScheduler(_time, new() { MaxInFlight = scheduling.MaxInflight });
         Dictionary<EnvelopeKind, IDelivery> deliveries = new()
         {
-            [EnvelopeKind.Mda] = new LocalDelivery(_queue!, _privileges, settings),
-            [EnvelopeKind.Bounce] = new BounceDelivery(_queue!, new RuleReturnRoute(() => _recipients!, _configuration.ServerName), _time, _counters),
+            [EnvelopeKind.Mda] = new LocalDelivery(_queue!, _privileges!, settings),
+            [EnvelopeKind.Bounce] = new BounceDelivery(_queue!, _generations, _time, _counters),
         };
-        MdaLimits limits = _configuration.Mda;
-        _dispatcher = new(_queue!, _scheduler, deliveries, new()
-        {
-            ServerName = _configuration.ServerName,
-            Local = new()
-            {
-                MaxRunning = limits.MaxSessions,
-                MaxPerDestination = limits.MaxSessionsPerUser,
-                HighWater = limits.TaskHighWater,
-                LowWater = limits.TaskLowWater,
-                Release = limits.TaskRelease,
-            },
-            WarnIntervals = _configuration.WarnIntervals,
-            BounceTimeToLive = _configuration.Queue.Ttl,
-        }, _time, _logger, _counters);
-        if (_options.PauseMda) _dispatcher.Pause(EnvelopeKinds.Mda);
-        if (_options.PauseMta) _dispatcher.Pause(EnvelopeKinds.Mta);
+        _dispatcher = new(_queue!, _scheduler, deliveries, first.ForDispatcher(), _time, _logger, _counters);
+        if (_options.Serve.PauseMda) _dispatcher.Pause(EnvelopeKinds.Mda);
+        if (_options.Serve.PauseMta) _dispatcher.Pause(EnvelopeKinds.Mta);
+        // The first deliveries may ask for it at once.
+        _generations.Replace(first);
+        await _dispatcher.StartAsync();
     }
 
-    private async Task<Fault?> ListenAsync()
+    // Nothing in here waits or fails: what could have, has been done.
+    private void Change(Serving next, IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets)
     {
-        _watch = new(_time);
-        _handshakes = new();
-        SmtpLimits limits = _configuration.Smtp.Limits;
-        SessionLimiter limiter = new(MostSessions(limits), limits.MaxSessionsPerAddress);
-        ReverseNames names = new(new Resolver(_configuration.Resolvers.Length > 0 ? [.. _configuration.Resolvers] : null, HostsFile.Read(), _time, _logger), _time);
-        ReceivingServices services = new()
-        {
-            Queue = _queue!,
-            Resolve = _recipients!.ResolveAsync,
-            FindName = names.FindAsync,
-            Time = _time,
-            Logger = _logger,
-            Counters = _counters,
-        };
-
-        SessionProfiles profiles = new(_configuration, _tables!, _privileges!, _handshakes, _time, _logger);
-        Fault? fault = await ListenAsync(new UnixDomainSocketEndPoint(_options.State.SmtpSocket), profiles.ForSocket(), services, limiter);
-        foreach (ListenerConfiguration listener in _configuration.Listeners)
-        {
-            if (fault is not null) return fault;
-            SessionProfile? profile = profiles.For(listener, out fault);
-            if (profile is null) return fault;
-            foreach (IPEndPoint endPoint in listener.EndPoints)
-                fault ??= await ListenAsync(endPoint, profile, services, limiter);
-        }
-
-        return fault;
+        ServerConfiguration configuration = next.Configuration;
+        SmtpLimits limits = configuration.Smtp.Limits;
+        _limiter.Limit(Math.Min(limits.MaxSessions, _mostSessions), limits.MaxSessionsPerAddress);
+        _queue!.Options = QueueOptions(configuration);
+        _dispatcher!.Options = next.ForDispatcher();
+        if (_scheduler is RamScheduler ram) ram.MaxInFlight = configuration.Scheduler.MaxInflight;
+        // The listeners before what was in force is left: none may then still lead there.
+        _listeners.Serve(next, sockets);
+        if (!_generations.Alive.Contains(next)) _generations.Replace(next);
     }
 
-    // A quarter of the files is kept for the queue and deliveries: a flood of connections must not stop the mail that is here.
-    private static int MostSessions(SmtpLimits limits) => (int)Math.Min(limits.MaxSessions, Math.Max(1, OpenFiles.Left * 3L / 4));
+    private bool IsControl(EndPoint endPoint) => ListenerSet.NameOf(endPoint) == _state.ControlSocket;
 
-    private async Task<Fault?> ListenForControlAsync()
+    private static ReloadResult Refuse(Fault fault, IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets)
     {
-        UnixDomainSocketEndPoint endPoint = new(_options.State.ControlSocket);
-        ListenResult bound = await _privileges!.ListenAsync(endPoint, CancellationToken.None);
-        if (bound.Socket is null)
-            return bound.Fault! with { Detail = $"cannot listen on {endPoint}: {bound.Fault.Detail ?? bound.Fault.PublicText}" };
-        ServerControls controls = new([.. _listeners], _log, _tables!, UpdateTablesAsync);
-        ControlServer server = new(new ControlActions(_dispatcher!, controls, _counters, _time), _counters, _logger);
-        _control = new Listener(bound.Socket, _watch!, new SessionLimiter(MaxControlClients, MaxControlClients), server.ServeAsync, _logger);
-        _accepting.Add(_control.RunAsync(_stopListening.Token));
-        return null;
+        CloseAll(sockets);
+        return ReloadResult.Refused(fault);
     }
 
-    private async Task<Fault?> ListenAsync(EndPoint endPoint, SessionProfile profile, ReceivingServices services, SessionLimiter limiter)
+    private static void CloseAll(IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets)
     {
-        ListenResult bound = await _privileges!.ListenAsync(endPoint, CancellationToken.None);
-        if (bound.Socket is null)
-            return bound.Fault! with { Detail = $"cannot listen on {endPoint}: {bound.Fault.Detail ?? bound.Fault.PublicText}" };
-        SmtpReceiver receiver = new(profile, services);
-        Listener listener = new(bound.Socket, _watch!, limiter, receiver.ServeAsync, _logger) { IsPaused = _options.PauseSmtp };
-        _receivers.Add(receiver);
-        _listeners.Add(listener);
-        _accepting.Add(listener.RunAsync(_stopListening.Token));
-        string options = profile.Tls == ListenerTls.None ? "" : $" ({profile.Tls.ToString().ToLowerInvariant()} tls)";
-        HostingLog.Listening(_logger, endPoint.ToString() ?? "", options);
-        return null;
+        foreach ((_, Socket socket) in sockets) socket.Dispose();
     }
 }

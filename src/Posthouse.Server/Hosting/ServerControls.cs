@@ -2,21 +2,16 @@ using Microsoft.Extensions.Logging;
 using Posthouse.Plugs;
 using Posthouse.Server.Control;
 using Posthouse.Server.Model;
-using Posthouse.Server.Tables;
-using Posthouse.Server.Transport;
 
 namespace Posthouse.Server.Hosting;
 
 /// <summary>What the control socket may do with the server as a whole.</summary>
-internal sealed class ServerControls(IReadOnlyList<Listener> listeners, MailLog log, TableSet tables, Func<Task> reload) : IServerControls
+internal sealed class ServerControls(ListenerSet listeners, MailLog log, Generations generations, Func<CancellationToken, ValueTask<ReloadResult>> reload) : IServerControls
 {
     public bool IsSmtpPaused
     {
-        get => listeners.Any(static listener => listener.IsPaused);
-        set
-        {
-            foreach (Listener listener in listeners) listener.IsPaused = value;
-        }
+        get => listeners.IsPaused;
+        set => listeners.IsPaused = value;
     }
 
     public bool IsVerbose
@@ -27,11 +22,18 @@ internal sealed class ServerControls(IReadOnlyList<Listener> listeners, MailLog 
 
     public bool Trace(string subsystem, bool on) => log.Trace(subsystem, on);
 
-    public ValueTask<TableResult> UpdateTableAsync(string name, CancellationToken cancellation) => tables.UpdateAsync(name, cancellation);
-
-    public async ValueTask<Fault?> ReloadAsync(CancellationToken cancellation)
+    public async ValueTask<TableResult> UpdateTableAsync(string name, CancellationToken cancellation)
     {
-        await reload();
-        return null;
+        Serving serving = generations.Enter();
+        try
+        {
+            return await serving.Tables.UpdateAsync(name, cancellation);
+        }
+        finally
+        {
+            serving.Leave();
+        }
     }
+
+    public ValueTask<ReloadResult> ReloadAsync(CancellationToken cancellation) => reload(cancellation);
 }

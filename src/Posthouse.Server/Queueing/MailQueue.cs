@@ -24,6 +24,7 @@ public sealed class MailQueue : IAsyncDisposable
     private readonly Counter _misses;
     private readonly FreshEnvelopes _fresh = new();
     private readonly UnconfirmedWrites _unconfirmed;
+    private MailQueueOptions _options;
     private bool _disposed;
     private readonly SemaphoreSlim[] _extensions = [.. Enumerable.Range(0, 16).Select(static _ => new SemaphoreSlim(1))];
 
@@ -38,7 +39,7 @@ public sealed class MailQueue : IAsyncDisposable
     public MailQueue(IQueue store, MailQueueOptions options, TimeProvider time, ILogger logger, Counters counters, SpoolSpace? space = null)
     {
         Store = store;
-        Options = options;
+        _options = options;
         _logger = logger;
         _space = space;
         _key = options.EncryptionKey is { } key ? new QueueKey(key) : null;
@@ -54,8 +55,8 @@ public sealed class MailQueue : IAsyncDisposable
     /// </summary>
     public event Action<IReadOnlyList<Envelope>>? Committed;
 
-    /// <summary>How mail is kept.</summary>
-    public MailQueueOptions Options { get; }
+    /// <summary>How mail is kept. May be replaced at any time, for what comes then; the key stays that of the start.</summary>
+    public MailQueueOptions Options { get => Volatile.Read(ref _options); set => Volatile.Write(ref _options, value); }
 
     /// <summary>Whether the spool's disk is short of space or inodes: new mail gets 452 4.3.1. Cheap; looks at most once a second.</summary>
     public bool IsShortOfSpace => _space?.IsShort ?? false;

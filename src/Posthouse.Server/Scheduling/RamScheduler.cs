@@ -24,7 +24,7 @@ public sealed partial class RamScheduler : IScheduler
 
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;
-    private readonly RamSchedulerOptions _options;
+    private RamSchedulerOptions _options;
     private readonly SlotPool _slots = new();
     private readonly EnvelopeIndex _index = new();
     private readonly EventHeap[] _due;
@@ -53,6 +53,20 @@ public sealed partial class RamScheduler : IScheduler
         {
             lock (_lock)
                 return _index.Count;
+        }
+    }
+
+    /// <summary>How many envelopes may be handed out at once; more that are out already stay so.</summary>
+    public int MaxInFlight
+    {
+        get => _options.MaxInFlight;
+        set
+        {
+            lock (_lock)
+            {
+                _options = _options with { MaxInFlight = value };
+                Wake();
+            }
         }
     }
 

@@ -15,7 +15,8 @@ public class FileTable : ContentTable
     private readonly TableOptions _options;
     private readonly SemaphoreSlim _loading = new(1, 1);
     private TableContent _content;
-    private FileVersion _version;
+    private FileVersion? _version;
+    private string? _unreadable;
     private long _checkedAt;
 
     /// <summary>A table that answers Error until <see cref="UpdateAsync"/> has succeeded.</summary>
@@ -35,7 +36,7 @@ public class FileTable : ContentTable
         await _loading.WaitAsync(cancellation);
         try
         {
-            return await LoadAsync(cancellation);
+            return await LoadAsync(null, false, cancellation);
         }
         finally
         {
@@ -56,8 +57,7 @@ public class FileTable : ContentTable
     {
         long checkedAt = Volatile.Read(ref _checkedAt);
         if (_options.Time.GetElapsedTime(checkedAt) < s_checkInterval
-            || Interlocked.CompareExchange(ref _checkedAt, _options.Time.GetTimestamp(), checkedAt) != checkedAt
-            || !FileVersion.TryRead(_path, out FileVersion version) || version == _version)
+            || Interlocked.CompareExchange(ref _checkedAt, _options.Time.GetTimestamp(), checkedAt) != checkedAt)
             return new(Volatile.Read(ref _content));
         return ReloadAsync(cancellation);
     }
@@ -77,7 +77,7 @@ public class FileTable : ContentTable
             return Volatile.Read(ref _content);
         try
         {
-            await LoadAsync(cancellation);
+            await LoadAsync(_version, true, cancellation);
         }
         finally
         {
@@ -87,16 +87,19 @@ public class FileTable : ContentTable
         return Volatile.Read(ref _content);
     }
 
-    private async ValueTask<TableResult> LoadAsync(CancellationToken cancellation)
+    // Without a version to compare with, the file is read whatever it is.
+    private async ValueTask<TableResult> LoadAsync(FileVersion? unlessStill, bool isAutomatic, CancellationToken cancellation)
     {
-        // Taken before reading: a change made meanwhile is seen the next time. A bad file is not read again until it changes.
-        if (FileVersion.TryRead(_path, out FileVersion version))
-            _version = version;
         string failure;
         try
         {
-            await using Stream stream = await _options.Open(_path, cancellation);
-            (TableKind kind, IReadOnlyList<TableEntry> entries) = Parse(stream, _path, out IReadOnlyList<TableFileError> errors);
+            await using TableSourceFile? file = await _options.Files.OpenAsync(_name, _path, unlessStill, cancellation);
+            _unreadable = null;
+            if (file is null)
+                return TableResult.Found();
+            // A bad file is not read again until it changes.
+            _version = file.Version;
+            (TableKind kind, IReadOnlyList<TableEntry> entries) = Parse(file.Content, _path, out IReadOnlyList<TableFileError> errors);
             if (errors.Count == 0)
             {
                 Volatile.Write(ref _content, new TableContent(kind, entries, _options.SubAddressDelimiter, Ignored));
@@ -108,7 +111,10 @@ public class FileTable : ContentTable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            failure = $"{_path}: {error.Message}";
+            failure = error.Message.StartsWith(_path, StringComparison.Ordinal) ? error.Message : $"{_path}: {error.Message}";
+            // Told once, and not each second.
+            if (failure == Interlocked.Exchange(ref _unreadable, failure) && isAutomatic)
+                return TableResult.Error(failure);
         }
 
         TablesLog.NotUpdated(_options.Logger, _name, failure);

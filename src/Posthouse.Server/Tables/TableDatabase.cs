@@ -46,9 +46,16 @@ public static class TableDatabase
     /// <exception cref="IOException">It is not a database that <see cref="Build"/> made, or cannot be read.</exception>
     public static IReadOnlyList<TableEntry> Dump(string path)
     {
+        using SqliteConnection connection = Open(path);
+        return Dump(connection, path);
+    }
+
+    /// <summary>All entries of an open database; <paramref name="path"/> is for the errors.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    internal static IReadOnlyList<TableEntry> Dump(SqliteConnection connection, string path)
+    {
         try
         {
-            using SqliteConnection connection = Open(path);
             using SqliteCommand command = connection.CreateCommand();
             command.CommandText = "SELECT key, value FROM entries ORDER BY key";
             using SqliteDataReader reader = command.ExecuteReader();
@@ -63,12 +70,13 @@ public static class TableDatabase
         }
     }
 
-    /// <summary>Opens a database for reading. It never changes in place, so neither locks nor a journal are needed.</summary>
+    /// <summary>Opens a database for reading. It never changes in place, so neither locks nor a journal are needed. Errors name <paramref name="source"/> where it is a copy of that.</summary>
     /// <exception cref="IOException">It is not there, or not one of ours.</exception>
-    internal static SqliteConnection Open(string path)
+    internal static SqliteConnection Open(string path, string? source = null)
     {
+        source ??= path;
         if (!File.Exists(path))
-            throw new FileNotFoundException($"{path}: no such file", path);
+            throw new FileNotFoundException($"{source}: no such file", source);
         string uri = "file:" + Uri.EscapeDataString(path).Replace("%2F", "/", StringComparison.Ordinal) + "?immutable=1";
         SqliteConnection connection = new(new SqliteConnectionStringBuilder { DataSource = uri, Mode = SqliteOpenMode.ReadOnly, Pooling = false }.ToString());
         try
@@ -77,13 +85,13 @@ public static class TableDatabase
             using SqliteCommand command = connection.CreateCommand();
             command.CommandText = "PRAGMA application_id";
             if (command.ExecuteScalar() is not (long)ApplicationId)
-                throw new IOException($"{path}: not a database made by makemap; build it again");
+                throw new IOException($"{source}: not a database made by makemap; build it again");
             return connection;
         }
         catch (SqliteException error)
         {
             connection.Dispose();
-            throw new IOException($"{path}: not a database made by makemap ({error.Message}); build it again", error);
+            throw new IOException($"{source}: not a database made by makemap ({error.Message}); build it again", error);
         }
         catch (IOException)
         {

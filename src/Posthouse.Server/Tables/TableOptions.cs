@@ -20,9 +20,14 @@ public sealed record TableOptions
     /// <summary>Where failures to load and ignored entries are told.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
-    /// <summary>Opens a table's file for reading; throws <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>. By default as this process may.</summary>
-    public Func<string, CancellationToken, ValueTask<Stream>> Open { get; init; } = static (path, _) =>
-        new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+    /// <summary>Opens the files of tables. By default as this process may.</summary>
+    public ITableFiles Files { get; init; } = DirectTableFiles.Instance;
+
+    /// <summary>
+    /// A directory into which a database is copied before it is opened, because this process may have a descriptor of the file but not its path; the copy has no name
+    /// left when it is in use. Null: databases are opened by their path.
+    /// </summary>
+    public string? Scratch { get; init; }
 
     /// <summary>The addresses of the machine's interfaces, for the built-in tables; asked once.</summary>
     public Func<IReadOnlyList<IPAddress>> InterfaceAddresses { get; init; } = BuiltInTables.InterfaceAddresses;

@@ -11,7 +11,7 @@ public sealed class TableSet : IAsyncDisposable
     {
     }
 
-    /// <summary>What went wrong while opening: one line for each table whose file could not be loaded. Such a table answers Error until it can.</summary>
+    /// <summary>What went wrong while opening: one line, with the table's place in the configuration, for each table whose file could not be loaded. Such a table answers Error until it can.</summary>
     public IReadOnlyList<string> Failures { get; private set; } = [];
 
     /// <summary>The table of a definition; one that was not among those opened answers Error.</summary>
@@ -39,7 +39,7 @@ public sealed class TableSet : IAsyncDisposable
             set._tables.Add(definition.Name, table);
             // Databases too: whether the file is any good should be known now, not with the first mail.
             if (table is FileTable or PasswdTable or DatabaseTable && await table.UpdateAsync(cancellation) is { Status: TableStatus.Error } result)
-                failures.Add($"table {definition.Name}: {result.Value}");
+                failures.Add($"{(definition.Position.Length > 0 ? $"{definition.Position}: " : "")}table {definition.Name}: {result.Value}");
         }
 
         set.Failures = failures;

@@ -11,9 +11,18 @@ public sealed class SessionLimiter(int maxSessions, int maxPerAddress)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<IPAddress, int> _byAddress = [];
+    private int _maxSessions = maxSessions;
+    private int _maxPerAddress = maxPerAddress;
 
     /// <summary>Sessions now.</summary>
     public int Count { get; private set; }
+
+    /// <summary>Changes the limits; the sessions there are stay, also when they are more.</summary>
+    public void Limit(int maxSessions, int maxPerAddress)
+    {
+        lock (_lock)
+            (_maxSessions, _maxPerAddress) = (maxSessions, maxPerAddress);
+    }
 
     /// <summary>Takes a place, which <see cref="Leave"/> gives back; anything but Admitted takes none.</summary>
     public SessionAdmission Enter(IPAddress? address)
@@ -21,12 +30,12 @@ public sealed class SessionLimiter(int maxSessions, int maxPerAddress)
         IPAddress? counted = Counted(address);
         lock (_lock)
         {
-            if (Count >= maxSessions)
+            if (Count >= _maxSessions)
                 return SessionAdmission.ServerFull;
             if (counted is not null)
             {
                 int sessions = _byAddress.GetValueOrDefault(counted);
-                if (sessions >= maxPerAddress)
+                if (sessions >= _maxPerAddress)
                     return SessionAdmission.AddressFull;
                 _byAddress[counted] = sessions + 1;
             }

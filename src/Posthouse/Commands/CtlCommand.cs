@@ -51,6 +51,9 @@ public static class CtlCommand
     {
         List<ControlReply> services = [];
         long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+        // All tables are read before anything changes.
+        if (command.Verb == ControlVerb.Reload)
+            client.Patience = TimeSpan.FromMinutes(2);
         foreach (ControlReply reply in client.Ask(new ControlRequest(command.Verb, command.Argument)))
         {
             if (reply.Ok is { } done)
@@ -59,6 +62,8 @@ public static class CtlCommand
                 services.Add(reply);
             else if (json)
                 terminal.Output.WriteLine(JsonSerializer.Serialize(reply, ControlJson.Default.ControlReply));
+            else if (reply.Notice is { } notice)
+                terminal.Error.WriteLine($"warning: {QueueLine.Visible(notice)}");
             else if (reply.Data is { } data)
                 WriteContent(data, terminal);
             else if (reply.Envelope is { } envelope && command.Output == ControlOutput.Envelope)
@@ -73,7 +78,9 @@ public static class CtlCommand
     {
         if (!done)
         {
-            terminal.Error.WriteLine(last.Error is { } error ? $"command failed: {QueueLine.Visible(error)}" : "command failed");
+            // The errors of a configuration stand one on a line.
+            string[] errors = [.. (last.Error ?? "").Split('\n').Select(QueueLine.Visible)];
+            terminal.Error.WriteLine(last.Error is null ? "command failed" : $"command failed: {string.Join(Environment.NewLine, errors)}");
             return 1;
         }
         switch (command.Output)

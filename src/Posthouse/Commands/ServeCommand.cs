@@ -78,18 +78,23 @@ public static class ServeCommand
             return 1;
         }
 
-        ConfigurationResult result = ConfigurationFile.Read(file, defines, verbose);
+        ConfigurationResult result = Read();
         if (check) return CheckCommand.Report(result, json);
         foreach (Diagnostic diagnostic in result.Diagnostics) Console.Error.WriteLine(diagnostic);
         if (result.Configuration is not { } configuration) return 1;
-        if (backend is not null) configuration = configuration with { Queue = configuration.Queue with { Backend = backend } };
         if (configuration.Queue.Encryption && (options = options with { QueueKey = ReadQueueKey(configuration.Queue) }).QueueKey is not { Length: QueueKeySize })
         {
             Console.Error.WriteLine($"posthouse: the key of the encrypted queue must have exactly {QueueKeySize} bytes");
             return 1;
         }
 
-        return ServeAsync(configuration, options with { State = StateDirectory.Find(state) }, verbose).GetAwaiter().GetResult();
+        return ServeAsync(configuration, Read, options with { State = StateDirectory.Find(state) }, verbose).GetAwaiter().GetResult();
+
+        ConfigurationResult Read()
+        {
+            ConfigurationResult read = ConfigurationFile.Read(file, defines, verbose);
+            return backend is null || read.Configuration is not { } found ? read : read with { Configuration = found with { Queue = found.Queue with { Backend = backend } } };
+        }
     }
 
     // On a terminal the key is asked for; otherwise it is the first line of standard input.
@@ -113,20 +118,20 @@ public static class ServeCommand
         _ => null,
     };
 
-    private static async Task<int> ServeAsync(ServerConfiguration configuration, ServeOptions options, bool verbose)
+    private static async Task<int> ServeAsync(ServerConfiguration configuration, Func<ConfigurationResult> read, ServeOptions options, bool verbose)
     {
         using Stream error = Console.OpenStandardError();
         using MailLog log = new(error, TimeProvider.System, Environment.GetEnvironmentVariable("POSTHOUSE_LOG") == "json");
         if (verbose) log.Level = LogLevel.Debug;
         TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
         s_stopSignals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop), PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop)];
-        await using MailServer server = new(configuration, options, log, TimeProvider.System);
+        await using InProcessServer server = new(options, read, log, TimeProvider.System);
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
-            _ = server.UpdateTablesAsync();
+            _ = server.ReloadAsync();
         });
-        if (await server.StartAsync() is { } fault)
+        if (await server.StartAsync(configuration) is { } fault)
         {
             Console.Error.WriteLine($"posthouse: {fault.Detail ?? fault.PublicText}");
             return 1;

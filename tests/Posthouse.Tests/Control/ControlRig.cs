@@ -48,7 +48,9 @@ internal sealed class ControlRig : IServerControls, IAsyncDisposable
     public ValueTask<TableResult> UpdateTableAsync(string name, CancellationToken cancellation) =>
         new(name switch { "aliases" => TableResult.Found(), "broken" => TableResult.Error("line 3"), _ => TableResult.NotFound });
 
-    public ValueTask<Fault?> ReloadAsync(CancellationToken cancellation) => new(Fault.Permanent("not reloaded", "smtpd.conf:1:1: syntax error"));
+    public ValueTask<ReloadResult> ReloadAsync(CancellationToken cancellation) => new(Reloaded);
+
+    public ReloadResult Reloaded { get; set; } = ReloadResult.Refused(Fault.Permanent("not reloaded", "smtpd.conf:1:1: syntax error"));
 
     public ControlClient Connect()
     {

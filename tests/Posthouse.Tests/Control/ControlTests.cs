@@ -102,6 +102,8 @@ public sealed class ControlTests
         Assert.Equal((1, "", "command failed: no subsystem \"nonsense\"\n"), await RunAsync(rig, "untrace nonsense"));
         Assert.Equal(["trace smtp True", "trace nonsense False"], rig.Calls);
         Assert.Equal((1, "", "command failed: smtpd.conf:1:1: syntax error\n"), await RunAsync(rig, "reload"));
+        rig.Reloaded = new(null, ["smtpd.conf:2:1: queue backend"]);
+        Assert.Equal((0, "command succeeded\n", "warning: smtpd.conf:2:1: queue backend changes only at a restart\n"), await RunAsync(rig, "reload"));
     }
 
     [Theory]
