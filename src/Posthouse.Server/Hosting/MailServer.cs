@@ -195,7 +195,7 @@ public sealed class MailServer : IAsyncDisposable
         if (control is null) return Fault.Permanent("no socket", $"no socket for {_state.ControlSocket}");
         if (ClearScratch() is { } unusable) return unusable;
         if (await OpenQueueAsync(configuration) is { } closed) return closed;
-        LocalSettings settings = LocalSettings(configuration);
+        LocalSettings settings = LocalSettings.For(EnterTables, _time, _logger) with { Users = _options.Users, HostName = configuration.ServerName };
         _privileges = _options.Privileges(settings);
         _parts = new(_state, _queue!, _privileges, _options.TableFiles, _options.CopiesDatabases ? Scratch : null, _handshakes, _time, _logger, _counters);
         (Serving? first, Fault? fault) = await Serving.OpenAsync(configuration, _parts, before: null, toleratesTables: true, CancellationToken.None);
@@ -251,36 +251,11 @@ public sealed class MailServer : IAsyncDisposable
         TimeToLive = configuration.Queue.Ttl,
     };
 
-    private LocalSettings LocalSettings(ServerConfiguration configuration) => new()
+    private ConfiguredTables EnterTables()
     {
-        Configuration = () => Configuration,
-        Accounts = async (action, name, cancellation) =>
-        {
-            Serving serving = _generations.Enter();
-            try
-            {
-                return await serving.FindAccountAsync(action, name, cancellation);
-            }
-            finally
-            {
-                serving.Leave();
-            }
-        },
-        Sources = async (envelope, cancellation) =>
-        {
-            Serving serving = _generations.Enter();
-            try
-            {
-                return await serving.ReadSourceAsync(envelope, cancellation);
-            }
-            finally
-            {
-                serving.Leave();
-            }
-        },
-        Users = _options.Users,
-        HostName = configuration.ServerName,
-    };
+        Serving serving = _generations.Enter();
+        return new(serving.Configuration, serving.Tables, serving.Leave);
+    }
 
     private async Task StartDeliveringAsync(Serving first, LocalSettings settings)
     {
@@ -310,7 +285,9 @@ public sealed class MailServer : IAsyncDisposable
         if (_scheduler is RamScheduler ram) ram.MaxInFlight = configuration.Scheduler.MaxInflight;
         // The listeners before what was in force is left: none may then still lead there.
         _listeners.Serve(next, sockets);
-        if (!_generations.Alive.Contains(next)) _generations.Replace(next);
+        if (_generations.Alive.Contains(next)) return;
+        _generations.Replace(next);
+        _privileges!.ForgetConfiguration();
     }
 
     private bool IsControl(EndPoint endPoint) => ListenerSet.NameOf(endPoint) == _state.ControlSocket;

@@ -4,7 +4,6 @@ using Posthouse.Plugs;
 using Posthouse.Server.Configuration;
 using Posthouse.Server.Delivering;
 using Posthouse.Server.Delivering.Bouncing;
-using Posthouse.Server.Delivering.Local;
 using Posthouse.Server.Model;
 using Posthouse.Server.Naming;
 using Posthouse.Server.Receiving;
@@ -19,8 +18,6 @@ namespace Posthouse.Server.Hosting;
 /// </summary>
 internal sealed class Serving : IAsyncDisposable
 {
-    private readonly ExpansionLookup _accounts;
-    private readonly SourceReader _sources;
     private readonly RuleReturnRoute _route;
     private readonly List<Door> _doors = [];
 
@@ -33,8 +30,6 @@ internal sealed class Serving : IAsyncDisposable
         Tables = tables;
         Names = names;
         ResolverOptions options = new() { Time = parts.Time, Logger = parts.Logger };
-        _accounts = new(tables, parts.Privileges, configuration.Smtp.SubAddressDelimiter, options.Open);
-        _sources = new(configuration, tables, parts.Privileges, options);
         Recipients = new(configuration, tables, parts.Privileges, options);
         _route = new(() => Recipients, configuration.ServerName);
     }
@@ -107,26 +102,6 @@ internal sealed class Serving : IAsyncDisposable
     public void Leave()
     {
         if (Interlocked.Decrement(ref _users) == 0) Unused?.Invoke(this);
-    }
-
-    /// <summary>Finds a user in an action's userbase.</summary>
-    public async ValueTask<AccountAnswer> FindAccountAsync(LocalAction action, string name, CancellationToken cancellation)
-    {
-        (UserAccount? account, string? failure) = await _accounts.AccountAsync(action.Userbase, name, cancellation);
-        return new(account, failure is null ? null : Fault.Temporary("Temporary failure", failure));
-    }
-
-    /// <summary>Reads again what an envelope's source names.</summary>
-    public async ValueTask<SourceAnswer> ReadSourceAsync(Envelope envelope, CancellationToken cancellation)
-    {
-        SourcedDelivery sourced = await _sources.ReadAsync(envelope, cancellation);
-        string? entry = sourced.Element switch
-        {
-            { Kind: ExpansionKind.Command } command => "|" + command.Text,
-            { } file => file.Text,
-            null => null,
-        };
-        return new(entry, sourced.Fault);
     }
 
     /// <summary>Finds the way of a bounce.</summary>

@@ -5,6 +5,7 @@ internal static unsafe class DescriptorPair
 {
     private const int SetFlags = 4;
     private const int GetFlags = 3;
+    private const int CopyCloseOnExec = 1030;
     private const int UnixDomain = 1;
     private const int StreamType = 1;
 
@@ -25,6 +26,9 @@ internal static unsafe class DescriptorPair
         (ours, theirs) = result == 0 ? (pair[0], pair[1]) : (-1, -1);
         return result == 0 ? 0 : Errno.Last;
     }
+
+    /// <summary>Another descriptor of the same open file, close-on-exec; negative when there can be none.</summary>
+    internal static int Copy(int descriptor) => Libc.fcntl(descriptor, CopyCloseOnExec, 3);
 
     /// <summary>Makes reading and writing a descriptor answer <see cref="Errno.Again"/> instead of waiting.</summary>
     internal static void SetNonBlocking(int descriptor) =>

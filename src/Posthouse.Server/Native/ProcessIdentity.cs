@@ -6,6 +6,7 @@ internal static unsafe class ProcessIdentity
     private const int SetNoNewPrivileges = 38;
     private const int CloseRangeOnExec = 4;
     private const int OpenFiles = 7;
+    private const int CoreSize = 4;
     private const int ProcessSignals = 64;
     private const int SetMask = 2;
 
@@ -25,6 +26,13 @@ internal static unsafe class ProcessIdentity
 
     /// <summary>No program started from this thread gains privileges (set-id bits have no effect).</summary>
     internal static string? ForbidNewPrivileges() => Libc.prctl(SetNoNewPrivileges, 1, 0, 0, 0) == 0 ? null : Failed("prctl");
+
+    /// <summary>This process and its descendants leave no core file, which would hold mail for whoever may read it.</summary>
+    internal static void ForbidCores()
+    {
+        Libc.ResourceLimit none = default;
+        Libc.setrlimit(CoreSize, &none);
+    }
 
     /// <summary>New files are their owner's only.</summary>
     internal static void MaskFiles() => Libc.umask(0x3F /* 077 */);

@@ -38,6 +38,7 @@ public static class ChildRole
         if (request.ChangesIdentity) failure ??= ProcessIdentity.Become(request.Uid, request.Gid, [.. request.Groups]);
         failure ??= ProcessIdentity.ForbidNewPrivileges();
         ProcessIdentity.MaskFiles();
+        ProcessIdentity.ForbidCores();
         failure ??= ProcessIdentity.EnterDirectory(request.Directory);
         if (failure is not null) return Fail(failure);
         if (task is null)

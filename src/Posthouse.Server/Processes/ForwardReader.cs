@@ -16,7 +16,16 @@ public static class ForwardReader
     /// <summary>The size from which a .forward is too large, in bytes.</summary>
     public const int SizeBound = 4096;
 
-    /// <summary>Reads the .forward file of <paramref name="account"/>.</summary>
+    /// <summary>As <see cref="Read(UserAccount, ILogger)"/>, for root: what the user could not open is not opened.</summary>
+    public static ForwardFile ReadAsOwner(UserAccount account, ILogger logger)
+    {
+        if (!ThreadIdentity.CanChange || account.Uid == 0) return Read(account, logger);
+        ForwardFile? file = null;
+        return ThreadIdentity.TryRun(account.Uid, account.Gid, SystemAccounts.Groups(account), () => file = Read(account, logger))
+            ? file! : Fail($"cannot become {account.Name}");
+    }
+
+    /// <summary>Reads the .forward file of <paramref name="account"/>, as whoever this thread is.</summary>
     public static ForwardFile Read(UserAccount account, ILogger logger)
     {
         if (!account.Home.StartsWith('/')) return ForwardFile.Absent;

@@ -1,4 +1,3 @@
-using System.Net;
 using Posthouse.Plugs;
 using Posthouse.Server.Model;
 
@@ -6,17 +5,11 @@ namespace Posthouse.Server.Processes;
 
 /// <summary>
 /// Everything that needs root. A request names what the configuration already holds (an action, a user, an entry of an
-/// alias or .forward by its source) and carries the mail's addresses as data; it never carries a command
-/// or a path. Only the request for a .forward still says whose it is by number. An answer is a value. So this can stand in another process than the sessions.
+/// alias or .forward by its source) and carries the mail's addresses as data; it never carries a command, a path or the
+/// number of a user. An answer is a value. So this can stand in another process than the sessions.
 /// </summary>
-public interface IPrivileges
+public interface IPrivileges : IExpansionFiles
 {
-    /// <summary>Binds a listening stream socket (ports below 1024 too; IPv6 sockets take only IPv6; Unix sockets get mode 0666) with the system's longest backlog.</summary>
-    ValueTask<ListenResult> ListenAsync(EndPoint endPoint, CancellationToken cancellation);
-
-    /// <summary>Reads a user's .forward file, with the checks that make it safe to obey.</summary>
-    ValueTask<ForwardFile> ReadForwardAsync(UserAccount account, CancellationToken cancellation);
-
     /// <summary>Checks a password of the system.</summary>
     ValueTask<PasswordVerdict> CheckPasswordAsync(string user, string password, CancellationToken cancellation);
 
@@ -31,4 +24,7 @@ public interface IPrivileges
     /// names), as the user whom that concerns, in a process group of its own.
     /// </summary>
     ValueTask<DeliveryStart> StartDeliveryAsync(Envelope envelope, CancellationToken cancellation);
+
+    /// <summary>Another configuration is in force: what was learnt by the one before is forgotten.</summary>
+    void ForgetConfiguration();
 }

@@ -3,8 +3,9 @@ using Posthouse.Server.Native;
 namespace Posthouse.Server.Processes;
 
 /// <summary>
-/// A program with a pipe to its standard input and one from its output. One thread serves both with poll(2): whatever the
-/// program does first, read, write or nothing, nobody waits for the other for ever.
+/// A program that the parent runs, as three descriptors: a pipe to its standard input, one from its output, and the socket on which
+/// the parent says how it ended (<see cref="ProgramStatus"/>). One thread serves them with poll(2): whatever the program
+/// does first, read, write or nothing, nobody waits for the other for ever. The parent holds the program to its deadline; the one here is for a parent that does not.
 /// </summary>
 internal sealed unsafe class RunningProgram : IDeliveryProgram
 {
@@ -12,9 +13,10 @@ internal sealed unsafe class RunningProgram : IDeliveryProgram
     private const short Writable = 4;
     private const int OutputBound = 4096;
     private const int LongestWait = 1000;
+    private const int Killed = 9;
+    private const int BothWays = 2;
+    private const int Sending = 1;
 
-    private readonly int _process;
-    private int _processDescriptor;
     private readonly TimeProvider _time;
     private readonly TimeSpan _limit;
     private readonly long _start;
@@ -22,24 +24,24 @@ internal sealed unsafe class RunningProgram : IDeliveryProgram
     private int _outputLength;
     private int _input;
     private int _outputDescriptor;
+    private readonly SafeDescriptor _status;
+    private readonly byte[] _end = new byte[ProgramStatus.Length];
+    private int _endLength;
     private bool _ended;
-    private int _code;
-    private int _signal;
     private bool _timedOut;
-    private readonly Lock _killing = new();
 
-    /// <summary>Takes over a child and our ends of its pipes.</summary>
-    internal RunningProgram(int process, int input, int output, TimeProvider time, TimeSpan limit)
+    /// <summary>Takes over the descriptors. The program is given up when <paramref name="limit"/> is over.</summary>
+    internal RunningProgram(int input, int output, int status, TimeProvider time, TimeSpan limit)
     {
-        _process = process;
         _input = input;
         _outputDescriptor = output;
+        _status = new(status);
         _time = time;
         _limit = limit;
         _start = time.GetTimestamp();
-        _processDescriptor = ChildProcess.OpenDescriptor(process);
         DescriptorPair.SetNonBlocking(input);
         DescriptorPair.SetNonBlocking(output);
+        DescriptorPair.SetNonBlocking(status);
     }
 
     /// <inheritdoc/>
@@ -66,35 +68,39 @@ internal sealed unsafe class RunningProgram : IDeliveryProgram
     public ProgramExit Finish()
     {
         Close(ref _input);
-        while (!TryReap() && Wait(forInput: false)) ;
-        if (!_ended)
+        using (SafeDescriptor.Use status = _status.Enter())
         {
-            Kill();
-            Reap();
+            byte word = ProgramStatus.InputEnds;
+            if (status.IsOpen) Libc.write(status.Descriptor, &word, 1);
         }
+        while (!_ended && Wait(forInput: false)) ;
+        Kill();
         ReadOutput();
-        return new(_code, _signal, _timedOut, _output[Math.Max(0, _outputLength - OutputBound).._outputLength]);
+        byte[] output = _output[Math.Max(0, _outputLength - OutputBound).._outputLength];
+        if (_endLength < ProgramStatus.Length) return new(0, Killed, _timedOut, output);
+        (int code, int signal, bool timedOut) = ProgramStatus.Read(_end);
+        return new(code, signal, timedOut || _timedOut, output);
     }
 
     /// <inheritdoc/>
     public void Kill()
     {
-        // After it has been reaped its number may be another process's.
-        lock (_killing)
-            if (!_ended) ChildProcess.Kill(_process);
+        // Only the one direction: how it ended can still come.
+        using SafeDescriptor.Use status = _status.Enter();
+        if (status.IsOpen) Libc.shutdown(status.Descriptor, Sending);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        using (SafeDescriptor.Use status = _status.Enter())
+            if (status.IsOpen) Libc.shutdown(status.Descriptor, BothWays);
+        _status.Dispose();
         Close(ref _input);
-        Kill();
-        if (!_ended) Reap();
         Close(ref _outputDescriptor);
-        Close(ref _processDescriptor);
     }
 
-    // Waits until there is something to do; false when the deadline has passed.
+    // Waits until there is something to do; false when there will not be: it has ended, or the deadline has passed.
     private bool Wait(bool forInput)
     {
         double left = (_limit - _time.GetElapsedTime(_start)).TotalMilliseconds;
@@ -103,14 +109,30 @@ internal sealed unsafe class RunningProgram : IDeliveryProgram
             _timedOut = true;
             return false;
         }
+        using SafeDescriptor.Use status = _status.Enter();
+        if (!status.IsOpen) return false;
         Libc.PollDescriptor* descriptors = stackalloc Libc.PollDescriptor[3];
         descriptors[0] = new() { Descriptor = _outputDescriptor, Events = Readable };
         descriptors[1] = new() { Descriptor = forInput ? _input : -1, Events = Writable };
-        descriptors[2] = new() { Descriptor = _processDescriptor, Events = Readable };
-        Libc.poll(descriptors, 3, (int)Math.Clamp(left, 1, _processDescriptor >= 0 ? LongestWait : 50));
+        descriptors[2] = new() { Descriptor = status.Descriptor, Events = Readable };
+        Libc.poll(descriptors, 3, (int)Math.Clamp(left, 1, LongestWait));
         if (descriptors[0].Returned != 0) ReadOutput();
+        if (descriptors[2].Returned != 0) ReadEnd(status.Descriptor);
         // When it has ended, nobody will empty a full pipe; one of its children may still hold it.
-        return !(forInput && descriptors[2].Returned != 0);
+        return !_ended;
+    }
+
+    private void ReadEnd(int status)
+    {
+        while (!_ended)
+        {
+            nint got;
+            fixed (byte* to = _end) got = Libc.read(status, to + _endLength, (nuint)(_end.Length - _endLength));
+            if (got > 0) _endLength += (int)got;
+            else if (got < 0 && Errno.Last == Errno.Again) return;
+            else if (got < 0 && Errno.Last == Errno.Interrupted) continue;
+            _ended = got <= 0 || _endLength == _end.Length;
+        }
     }
 
     private void ReadOutput()
@@ -127,21 +149,6 @@ internal sealed unsafe class RunningProgram : IDeliveryProgram
             if (got > 0) _outputLength += (int)got;
             else if (got == 0 || Errno.Last is not (Errno.Interrupted or Errno.Again)) Close(ref _outputDescriptor);
             else if (Errno.Last == Errno.Again) return;
-        }
-    }
-
-    private bool TryReap()
-    {
-        lock (_killing) _ended = _ended || ChildProcess.TryReap(_process, wait: false, out _code, out _signal);
-        return _ended;
-    }
-
-    private void Reap()
-    {
-        lock (_killing)
-        {
-            if (!_ended) ChildProcess.TryReap(_process, wait: true, out _code, out _signal);
-            _ended = true;
         }
     }
 

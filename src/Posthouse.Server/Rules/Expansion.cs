@@ -151,7 +151,7 @@ internal sealed class Expansion
 
         if (!wasForwarded && (action.User is null || action.User == node.User))
         {
-            ExpansionAnswer forward = await _lookup.ForwardAsync(account, cancellation);
+            ExpansionAnswer forward = await _lookup.ForwardAsync(action.Name, account, cancellation);
             if (forward.Failure is not null)
                 return Temporary(forward.Failure);
             if (forward.Elements is not null)
@@ -178,7 +178,7 @@ internal sealed class Expansion
 
     private async ValueTask<SmtpReply?> VisitIncludeAsync(ExpansionNode node, CancellationToken cancellation)
     {
-        ExpansionAnswer answer = await _lookup.IncludeAsync(node.Text, node.Source.Key, cancellation);
+        ExpansionAnswer answer = await _lookup.IncludeAsync(node.Action!.Name, node.Source.Key, node.Source.Index, node.Text, cancellation);
         if (answer.Failure is not null)
             return Temporary(answer.Failure);
         AddChildren(node, node.Rule!, node.Action!, answer, isForward: false);

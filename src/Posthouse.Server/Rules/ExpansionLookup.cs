@@ -9,7 +9,7 @@ using Posthouse.Wire;
 namespace Posthouse.Server.Rules;
 
 /// <summary>Reads what an address or a user expands to, from wherever it stands. Every failure is the answer's, and temporary.</summary>
-internal sealed class ExpansionLookup(TableSet tables, IPrivileges privileges, char delimiter, Func<string, CancellationToken, ValueTask<Stream>> open)
+internal sealed class ExpansionLookup(TableSet tables, IExpansionFiles files, char delimiter)
 {
     /// <summary>A .forward must be smaller than this, in bytes.</summary>
     public const int MaxForwardSize = 4096;
@@ -45,7 +45,10 @@ internal sealed class ExpansionLookup(TableSet tables, IPrivileges privileges, c
     }
 
     /// <summary>The entry of one key.</summary>
-    public async ValueTask<ExpansionAnswer> FirstAsync(TableDefinition table, string[] keys, CancellationToken cancellation)
+    public ValueTask<ExpansionAnswer> FirstAsync(TableDefinition table, string[] keys, CancellationToken cancellation) => FirstAsync(tables, table, keys, cancellation);
+
+    /// <summary>The entry of the first key that has one.</summary>
+    public static async ValueTask<ExpansionAnswer> FirstAsync(TableSet tables, TableDefinition table, string[] keys, CancellationToken cancellation)
     {
         ITable source = tables[table];
         foreach (string key in keys)
@@ -64,7 +67,11 @@ internal sealed class ExpansionLookup(TableSet tables, IPrivileges privileges, c
     }
 
     /// <summary>A user of a userbase; null with a null failure when there is none.</summary>
-    public async ValueTask<(UserAccount? Account, string? Failure)> AccountAsync(TableDefinition userbase, string user, CancellationToken cancellation)
+    public ValueTask<(UserAccount? Account, string? Failure)> AccountAsync(TableDefinition userbase, string user, CancellationToken cancellation) =>
+        AccountAsync(tables, userbase, user, cancellation);
+
+    /// <summary>As the other of its name, in other tables.</summary>
+    public static async ValueTask<(UserAccount? Account, string? Failure)> AccountAsync(TableSet tables, TableDefinition userbase, string user, CancellationToken cancellation)
     {
         TableResult result = await tables[userbase].LookupAsync(TableService.UserInfo, user, cancellation);
         if (result.Status == TableStatus.Error)
@@ -77,10 +84,10 @@ internal sealed class ExpansionLookup(TableSet tables, IPrivileges privileges, c
             : (null, $"table {userbase.Name}: {user}: expected uid:gid:/home");
     }
 
-    /// <summary>A user's .forward; an answer without elements when there is none.</summary>
-    public async ValueTask<ExpansionAnswer> ForwardAsync(UserAccount account, CancellationToken cancellation)
+    /// <summary>The .forward of a user of an action's userbase; an answer without elements when there is none.</summary>
+    public async ValueTask<ExpansionAnswer> ForwardAsync(string action, UserAccount account, CancellationToken cancellation)
     {
-        ForwardFile file = await privileges.ReadForwardAsync(account, cancellation);
+        ForwardFile file = await files.ReadForwardAsync(action, account.Name, cancellation);
         if (file.Fault is { } fault)
             return ExpansionAnswer.Failed($"~{account.Name}/.forward: {fault.Detail ?? fault.PublicText}");
         if (file.Content is null)
@@ -101,14 +108,24 @@ internal sealed class ExpansionLookup(TableSet tables, IPrivileges privileges, c
         return ExpansionAnswer.Failed($"~{account.Name}/.forward: {error}");
     }
 
-    /// <summary>The elements of an included file.</summary>
-    public async ValueTask<ExpansionAnswer> IncludeAsync(string path, string key, CancellationToken cancellation)
+    /// <summary>The elements of the file that an element of an action's alias includes.</summary>
+    public async ValueTask<ExpansionAnswer> IncludeAsync(string action, string key, int index, string path, CancellationToken cancellation)
     {
-        try
+        IncludedFile included = await files.OpenIncludeAsync(action, key, index, cancellation);
+        if (included.File is not { } file)
+            return ExpansionAnswer.Failed($"{path}: {included.Fault?.Detail ?? included.Fault?.PublicText}");
+        using (file)
         {
-            await using Stream stream = await open(path, cancellation);
             byte[] content = new byte[MaxIncludeSize];
-            int length = await stream.ReadAtLeastAsync(content, content.Length, throwOnEndOfStream: false, cancellation);
+            int length = 0;
+            try
+            {
+                for (int read; length < content.Length && (read = await RandomAccess.ReadAsync(file, content.AsMemory(length), length, cancellation)) > 0; length += read) ;
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
+            {
+                return ExpansionAnswer.Failed($"{path}: {exception.Message}");
+            }
             if (length == content.Length)
                 return ExpansionAnswer.Failed($"{path}: larger than {MaxIncludeSize} bytes");
             if (!ExpansionList.TryParseFile(Encoding.UTF8.GetString(content, 0, length), out IReadOnlyList<ExpansionElement> elements, out string error))
@@ -116,10 +133,6 @@ internal sealed class ExpansionLookup(TableSet tables, IPrivileges privileges, c
             return elements.Any(element => element.Kind == ExpansionKind.Include)
                 ? ExpansionAnswer.Failed($"{path}: an included file cannot include another")
                 : new(elements, key);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            return ExpansionAnswer.Failed($"{path}: {error.Message}");
         }
     }
 

@@ -14,12 +14,12 @@ public sealed class RecipientResolver
     private readonly ResolverOptions _options;
 
     /// <summary>Prepares the rules of a configuration; <paramref name="tables"/> must outlive the resolver.</summary>
-    public RecipientResolver(ServerConfiguration configuration, TableSet tables, IPrivileges privileges, ResolverOptions? options = null)
+    public RecipientResolver(ServerConfiguration configuration, TableSet tables, IExpansionFiles files, ResolverOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
         _options = options ?? new();
-        _lookup = new(tables, privileges, configuration.Smtp.SubAddressDelimiter, _options.Open);
+        _lookup = new(tables, files, configuration.Smtp.SubAddressDelimiter);
         _rules = new(configuration.Rules, tables);
     }
 

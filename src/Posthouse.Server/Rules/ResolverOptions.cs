@@ -12,10 +12,6 @@ public sealed record ResolverOptions
     /// <summary>Longest time for resolving one recipient; beyond it 451.</summary>
     public TimeSpan Deadline { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Opens an included file for reading; throws <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>. By default as this process may.</summary>
-    public Func<string, CancellationToken, ValueTask<Stream>> Open { get; init; } = static (path, _) =>
-        new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 

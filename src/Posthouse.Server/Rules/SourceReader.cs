@@ -15,12 +15,12 @@ public sealed class SourceReader
     private readonly ServerConfiguration _configuration;
     private readonly ExpansionLookup _lookup;
 
-    /// <summary>Reads from the tables of a configuration, which must outlive it, and through <paramref name="privileges"/>.</summary>
-    public SourceReader(ServerConfiguration configuration, TableSet tables, IPrivileges privileges, ResolverOptions? options = null)
+    /// <summary>Reads from the tables of a configuration, which must outlive it, and <paramref name="files"/>.</summary>
+    public SourceReader(ServerConfiguration configuration, TableSet tables, IExpansionFiles files)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
-        _lookup = new(tables, privileges, configuration.Smtp.SubAddressDelimiter, (options ?? new()).Open);
+        _lookup = new(tables, files, configuration.Smtp.SubAddressDelimiter);
     }
 
     /// <summary>Reads the source of an envelope that has one.</summary>
@@ -44,7 +44,7 @@ public sealed class SourceReader
                 return Failed(failure);
             if (owner is null)
                 return SourcedDelivery.Changed;
-            answer = await _lookup.ForwardAsync(owner, cancellation);
+            answer = await _lookup.ForwardAsync(action.Name, owner, cancellation);
         }
         else if ((action.Virtual ?? action.Alias) is { } table)
         {
@@ -59,7 +59,7 @@ public sealed class SourceReader
         {
             if (answer.Elements is null || source.Index >= answer.Elements.Count || answer.Elements[source.Index].Kind != ExpansionKind.Include)
                 return SourcedDelivery.Changed;
-            answer = await _lookup.IncludeAsync(answer.Elements[source.Index].Text, source.Key, cancellation);
+            answer = await _lookup.IncludeAsync(action.Name, source.Key, source.Index, answer.Elements[source.Index].Text, cancellation);
         }
 
         if (answer.Failure is not null)

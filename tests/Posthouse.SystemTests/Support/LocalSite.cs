@@ -47,6 +47,9 @@ internal sealed class LocalSite : IAsyncDisposable
     /// <summary>The user delivered as.</summary>
     public UserAccount Account { get; }
 
+    /// <summary>The processes that store messages.</summary>
+    public IReadOnlyList<int> Workers => _privileges.Workers;
+
     /// <summary>What the envelope's source names.</summary>
     public string? Entry { get; set; }
 

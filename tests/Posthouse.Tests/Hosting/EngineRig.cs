@@ -160,9 +160,13 @@ internal sealed class EngineRig : IPrivileges, IAsyncDisposable
         Directory.Delete(Folder, recursive: true);
     }
 
-    ValueTask<ForwardFile> IPrivileges.ReadForwardAsync(UserAccount account, CancellationToken cancellation) => new(ForwardFile.Absent);
+    ValueTask<ForwardFile> IExpansionFiles.ReadForwardAsync(string action, string user, CancellationToken cancellation) => new(ForwardFile.Absent);
 
-    ValueTask<ListenResult> IPrivileges.ListenAsync(EndPoint endPoint, CancellationToken cancellation) => throw new InvalidOperationException();
+    ValueTask<IncludedFile> IExpansionFiles.OpenIncludeAsync(string action, string key, int index, CancellationToken cancellation) => throw new InvalidOperationException();
+
+    void IPrivileges.ForgetConfiguration()
+    {
+    }
 
     ValueTask<PasswordVerdict> IPrivileges.CheckPasswordAsync(string user, string password, CancellationToken cancellation) => throw new InvalidOperationException();
 

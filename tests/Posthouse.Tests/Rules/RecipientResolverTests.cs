@@ -25,6 +25,9 @@ public sealed class RecipientResolverTests : IDisposable
 
     private bool _canRelay = true;
 
+    public RecipientResolverTests() => _privileges.Includes = (_, key, index) =>
+        ExpansionList.TryParse(_aliases.Last(alias => alias.Key == key).Value ?? "", out IReadOnlyList<ExpansionElement> elements, out _) ? elements[index].Text : null;
+
     public void Dispose() => _folder.Dispose();
 
     private void Alias(string key, string value) => _aliases.Add(new(key, value));

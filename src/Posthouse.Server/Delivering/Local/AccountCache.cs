@@ -15,6 +15,9 @@ internal sealed class AccountCache(Func<LocalAction, string, CancellationToken, 
 
     private readonly ConcurrentDictionary<(string Userbase, string User), (UserAccount? Account, long Since)> _known = new();
 
+    /// <summary>Forgets all.</summary>
+    internal void Clear() => _known.Clear();
+
     internal async ValueTask<AccountAnswer> FindAsync(LocalAction action, string user, CancellationToken cancellation)
     {
         (string, string) key = (action.Userbase.Name, user);

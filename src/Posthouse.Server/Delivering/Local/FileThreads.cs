@@ -5,17 +5,13 @@ namespace Posthouse.Server.Delivering.Local;
 /// hold up every session. The dispatcher's limits bound how much waits here. The queue is a plain one under a monitor,
 /// which lets idle threads sleep: collections made for short waits spin first, and spun away a third of a delivery's CPU.
 /// </summary>
-internal sealed class FileThreads : IDisposable
+/// <param name="count">Most threads: syncs of different files share the disk's work, so several are faster than one. Each is made when it is needed.</param>
+internal sealed class FileThreads(int count) : IDisposable
 {
     private readonly Queue<Action> _work = [];
+    private int _threads;
+    private int _idle;
     private bool _ended;
-
-    /// <param name="count">Number of threads: syncs of different files share the disk's work, so several are faster than one.</param>
-    internal FileThreads(int count)
-    {
-        for (int i = 0; i < count; i++)
-            new Thread(Run, 256 * 1024) { IsBackground = true, Name = "delivery" }.Start();
-    }
 
     /// <summary>Runs <paramref name="work"/> on one of the threads.</summary>
     internal Task<T> RunAsync<T>(Func<T> work)
@@ -35,7 +31,12 @@ internal sealed class FileThreads : IDisposable
                     done.SetException(exception);
                 }
             });
-            Monitor.Pulse(_work);
+            if (_idle >= _work.Count) Monitor.Pulse(_work);
+            else if (_threads < count)
+            {
+                _threads++;
+                new Thread(Run, 256 * 1024) { IsBackground = true, Name = "delivery" }.Start();
+            }
         }
         return done.Task;
     }
@@ -60,7 +61,9 @@ internal sealed class FileThreads : IDisposable
                 while (!_work.TryDequeue(out work))
                 {
                     if (_ended) return;
+                    _idle++;
                     Monitor.Wait(_work);
+                    _idle--;
                 }
             }
             work();

@@ -16,6 +16,16 @@ internal sealed record FormatSpecifier(string Name, int? Begin, int? End, bool S
     /// <summary>Whether its value comes from the mail, so that it is a stranger's text.</summary>
     internal bool IsFromMail => !Name.StartsWith("user.", StringComparison.Ordinal);
 
+    /// <summary>What its value depends on besides the user. Without a recipient the destination stands for it.</summary>
+    internal GrantScope Scope => Name.Split('.')[0] switch
+    {
+        "user" => GrantScope.User,
+        "sender" or "mbox" => GrantScope.Sender,
+        "dest" => GrantScope.Destination,
+        "rcpt" => GrantScope.Recipient | GrantScope.Destination,
+        _ => GrantScope.Once,
+    };
+
     /// <summary>Reads what stands between the braces.</summary>
     internal static FormatSpecifier? Parse(string text, out string? error)
     {

@@ -16,6 +16,9 @@ internal sealed class FormatTemplate
     /// <summary>The pieces in order.</summary>
     internal IReadOnlyList<Piece> Pieces { get; }
 
+    /// <summary>What the result depends on besides the user.</summary>
+    internal GrantScope Scope => Pieces.Aggregate(GrantScope.User, static (scope, piece) => scope | (piece.Specifier?.Scope ?? GrantScope.User));
+
     /// <summary>Cuts up a text; null with an <paramref name="error"/>.</summary>
     internal static FormatTemplate? Parse(string text, out string? error)
     {

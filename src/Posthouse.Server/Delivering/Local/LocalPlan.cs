@@ -6,7 +6,10 @@ namespace Posthouse.Server.Delivering.Local;
 internal abstract record LocalPlan(UserAccount Account)
 {
     /// <summary>Store the message in a maildir or file.</summary>
-    internal sealed record Store(UserAccount Account, FileTarget Target) : LocalPlan(Account);
+    /// <param name="Account">The user.</param>
+    /// <param name="Target">Where.</param>
+    /// <param name="Scope">What the target depends on.</param>
+    internal sealed record Store(UserAccount Account, FileTarget Target, GrantScope Scope) : LocalPlan(Account);
 
     /// <summary>Give the message to a program.</summary>
     /// <param name="Account">The user.</param>

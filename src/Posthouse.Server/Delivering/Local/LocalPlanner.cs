@@ -10,6 +10,9 @@ internal sealed class LocalPlanner(LocalSettings settings, TimeProvider time)
 {
     private readonly AccountCache _accounts = new(settings.Accounts, time);
 
+    /// <summary>Forgets the users it has seen: a table of the same name may hold others now.</summary>
+    internal void Forget() => _accounts.Clear();
+
     /// <summary>The plan, or why there is none.</summary>
     internal async ValueTask<(LocalPlan? Plan, DeliveryResult? Failure)> PlanAsync(Envelope envelope, bool junk, CancellationToken cancellation)
     {
@@ -32,7 +35,7 @@ internal sealed class LocalPlanner(LocalSettings settings, TimeProvider time)
             return Fail(DeliveryResult.Permanent($"not allowed to deliver to: {account.Name}", 2, 1));
 
         FormatValues values = FormatValues.Of(envelope, account, current.Smtp.SubAddressDelimiter);
-        if (entry is ['/', ..]) return (new LocalPlan.Store(account, new FileTarget.Mbox(entry, envelope.Sender, System: false)), null);
+        if (entry is ['/', ..]) return (new LocalPlan.Store(account, new FileTarget.Mbox(entry, System: false), GrantScope.Once), null);
         string? wrapper = null;
         if (action.Wrapper is not null && !current.Wrappers.TryGetValue(action.Wrapper, out wrapper))
             return Fail(DeliveryResult.Temporary($"unknown wrapper {action.Wrapper}", 3, 5));
@@ -48,7 +51,7 @@ internal sealed class LocalPlanner(LocalSettings settings, TimeProvider time)
         }
         if (DeliveryCommand.Prepare(command, wrapper, values, out string? error) is not { } prepared)
             return Fail(DeliveryResult.Permanent($"mda command line could not be expanded: {error}", 3, 5));
-        if (target is not null) prepared = prepared with { Variables = [.. prepared.Variables, WrappedStore.VariableOf(target)] };
+        if (target is not null) prepared = prepared with { Variables = [.. prepared.Variables, WrappedStore.VariableOf(target, envelope.Sender)] };
         return (new LocalPlan.Run(account, prepared, target), null);
     }
 
@@ -58,12 +61,13 @@ internal sealed class LocalPlanner(LocalSettings settings, TimeProvider time)
         {
             case LocalMethod.Maildir maildir:
                 string? error = null, path = null;
-                if (FormatTemplate.Parse(maildir.Path ?? "~/Maildir", out error) is { } template) path = template.ExpandPath(values, out error);
+                FormatTemplate? template = FormatTemplate.Parse(maildir.Path ?? "~/Maildir", out error);
+                if (template is not null) path = template.ExpandPath(values, out error);
                 if (path is null) return Fail(DeliveryResult.Permanent($"maildir path could not be expanded: {error}", 3, 5));
-                return (new LocalPlan.Store(account, new FileTarget.Maildir(path, envelope.Extension, maildir.Junk && junk)), null);
+                return (new LocalPlan.Store(account, new FileTarget.Maildir(path, envelope.Extension, maildir.Junk && junk), template!.Scope), null);
             case LocalMethod.Mbox:
                 return SystemMailbox.PathOf(account.Name) is { } mailbox
-                    ? (new LocalPlan.Store(account, new FileTarget.Mbox(mailbox, envelope.Sender, System: true)), null)
+                    ? (new LocalPlan.Store(account, new FileTarget.Mbox(mailbox, System: true), GrantScope.User), null)
                     : Fail(DeliveryResult.Temporary($"{account.Name} has no system mailbox", 3, 5));
             case LocalMethod.Lmtp lmtp:
                 return (new LocalPlan.Transmit(account, lmtp.Destination, lmtp.RecipientAddress ? envelope.Destination : account.Name), null);

@@ -33,7 +33,7 @@ internal sealed class MboxFile : IMessageFile
     }
 
     /// <summary>Opens and locks the file, and writes the From line.</summary>
-    internal static IMessageFile? Open(FileTarget.Mbox target, FileContext context, out DeliveryResult? failure)
+    internal static IMessageFile? Open(FileTarget.Mbox target, FileContext context, string sender, out DeliveryResult? failure)
     {
         if (target.Path == "/dev/null")
         {
@@ -68,7 +68,7 @@ internal sealed class MboxFile : IMessageFile
                     return null;
                 }
                 mbox = new(target.Path, file!, dotLock, status.Size, status.Size == 0);
-                failure = mbox.Begin(target.Sender, context.Time.GetUtcNow());
+                failure = mbox.Begin(sender, context.Time.GetUtcNow());
                 if (failure is not null) return null;
                 MboxFile opened = mbox;
                 mbox = null;

@@ -1,54 +1,83 @@
 using System.Buffers.Binary;
 using System.Text;
 using Posthouse.Server.Model;
+using Posthouse.Server.Processes;
 
 namespace Posthouse.Server.Delivering.Local;
 
-/// <summary>Targets and results as the payloads of worker frames: a byte for each choice, strings with their length in front.</summary>
+/// <summary>What stands in the frames of a delivery worker. Nothing is believed before it has been checked, whoever sent it.</summary>
 internal static class WorkerPayload
 {
     private const byte Maildir = 1;
     private const byte Mbox = 2;
+    private const byte SystemMbox = 3;
+    private const byte MadeMbox = 4;
+    private const int PlaceHead = 6;
+    private const int MaxText = 8192;
 
-    internal static byte[] Of(FileTarget target) => target switch
+    internal static byte[] Of(FileTarget target) => (target switch
     {
-        FileTarget.Maildir maildir => [Maildir, Flag(maildir.Junk), .. Text(maildir.Path), .. Text(maildir.Extension ?? "")],
-        FileTarget.Mbox mbox => [Mbox, Flag(mbox.System), .. Text(mbox.Path), .. Text(mbox.Sender)],
+        FileTarget.Maildir maildir => new PayloadWriter().Byte(Maildir).Text(maildir.Path).Optional(maildir.Extension).Flag(maildir.Junk),
+        FileTarget.Mbox mbox => new PayloadWriter().Byte(mbox.IsMade ? MadeMbox : mbox.System ? SystemMbox : Mbox).Text(mbox.Path),
         _ => throw new ArgumentException("unknown kind of target", nameof(target)),
-    };
+    }).Payload.ToArray();
 
-    /// <summary>Reads a target from the beginning of <paramref name="payload"/> and moves that behind it; null if malformed.</summary>
-    internal static FileTarget? ReadTarget(ref ReadOnlySpan<byte> payload)
+    /// <summary>Reads a target; null if malformed.</summary>
+    internal static FileTarget? ReadTarget(ReadOnlySpan<byte> payload)
     {
-        if (payload.Length < 2) return null;
-        byte kind = payload[0];
-        bool flag = payload[1] != 0;
-        payload = payload[2..];
-        if (!TryReadText(ref payload, out string path) || !TryReadText(ref payload, out string other) || !path.StartsWith('/')) return null;
-        return kind switch
+        PayloadReader reader = new(payload);
+        byte kind = reader.Byte();
+        string path = reader.Text(DeliveryOrder.MaxText);
+        FileTarget? target = kind switch
         {
-            Maildir => new FileTarget.Maildir(path, other.Length > 0 ? other : null, flag),
-            Mbox => new FileTarget.Mbox(path, other, flag),
+            Maildir => new FileTarget.Maildir(path, reader.Optional(DeliveryOrder.MaxText), reader.Flag()),
+            Mbox or SystemMbox or MadeMbox => new FileTarget.Mbox(path, kind != Mbox, kind == MadeMbox),
             _ => null,
         };
+        return reader.IsWhole && path.StartsWith('/') ? target : null;
+    }
+
+    /// <summary>Length of <see cref="PlaceOf"/>.</summary>
+    internal static int PlaceLength(string sender) => PlaceHead + Encoding.UTF8.GetByteCount(sender);
+
+    /// <summary>Writes where a message belongs: the target's number (4 bytes), the sender with its length (2 bytes) in front.</summary>
+    internal static void PlaceOf(Span<byte> to, int target, string sender)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(to, target);
+        BinaryPrimitives.WriteUInt16LittleEndian(to[4..], (ushort)Encoding.UTF8.GetBytes(sender, to[PlaceHead..]));
+    }
+
+    /// <summary>Reads where a message belongs from the beginning of <paramref name="payload"/>, and its length there; false if malformed or if the sender holds a control character.</summary>
+    internal static bool TryReadPlace(ReadOnlySpan<byte> payload, out int target, out string sender, out int length)
+    {
+        (target, sender, length) = (0, "", 0);
+        if (payload.Length < PlaceHead) return false;
+        target = BinaryPrimitives.ReadInt32LittleEndian(payload);
+        length = PlaceHead + BinaryPrimitives.ReadUInt16LittleEndian(payload[4..]);
+        if (length > PlaceHead + DeliveryOrder.MaxText || payload.Length < length) return false;
+        if (length == PlaceHead) return true;
+        ReadOnlySpan<byte> text = payload[PlaceHead..length];
+        if (text.ContainsAnyInRange((byte)0, (byte)31) || text.Contains((byte)127)) return false;
+        sender = Encoding.UTF8.GetString(text);
+        return true;
     }
 
     internal static byte[] Of(DeliveryResult result)
     {
-        byte[] status = new byte[4];
-        BinaryPrimitives.WriteUInt16LittleEndian(status, (ushort)result.Status.Subject);
-        BinaryPrimitives.WriteUInt16LittleEndian(status.AsSpan(2), (ushort)result.Status.Detail);
-        return [(byte)result.Outcome, .. status, .. Text(result.Text)];
+        string text = result.Text.Length > MaxText / 4 ? result.Text[..(MaxText / 4)] : result.Text;
+        if (text.Any(char.IsControl)) text = new([.. text.Select(static c => char.IsControl(c) ? ' ' : c)]);
+        return new PayloadWriter().Byte((byte)result.Outcome).Number(result.Status.Subject).Number(result.Status.Detail).Text(text).Payload.ToArray();
     }
 
     /// <summary>Reads a result; null if malformed.</summary>
     internal static DeliveryResult? ReadResult(ReadOnlySpan<byte> payload)
     {
-        if (payload.Length < 5) return null;
-        DeliveryOutcome outcome = (DeliveryOutcome)payload[0];
-        ushort subject = BinaryPrimitives.ReadUInt16LittleEndian(payload[1..]), detail = BinaryPrimitives.ReadUInt16LittleEndian(payload[3..]);
-        payload = payload[5..];
-        if (!TryReadText(ref payload, out string text)) return null;
+        if (payload.SequenceEqual(s_deliveredPayload)) return s_delivered;
+        PayloadReader reader = new(payload);
+        DeliveryOutcome outcome = (DeliveryOutcome)reader.Byte();
+        ushort subject = (ushort)reader.Count(999), detail = (ushort)reader.Count(999);
+        string text = reader.Text(MaxText);
+        if (!reader.IsWhole) return null;
         return outcome switch
         {
             DeliveryOutcome.Delivered => DeliveryResult.Delivered(text),
@@ -58,24 +87,7 @@ internal static class WorkerPayload
         };
     }
 
-    private static byte Flag(bool value) => value ? (byte)1 : (byte)0;
-
-    private static byte[] Text(string text)
-    {
-        byte[] bytes = new byte[2 + Math.Min(Encoding.UTF8.GetByteCount(text), ushort.MaxValue)];
-        BinaryPrimitives.WriteUInt16LittleEndian(bytes, (ushort)(bytes.Length - 2));
-        Encoding.UTF8.TryGetBytes(text, bytes.AsSpan(2), out _);
-        return bytes;
-    }
-
-    private static bool TryReadText(ref ReadOnlySpan<byte> payload, out string text)
-    {
-        text = "";
-        if (payload.Length < 2) return false;
-        int length = BinaryPrimitives.ReadUInt16LittleEndian(payload);
-        if (payload.Length - 2 < length) return false;
-        text = Encoding.UTF8.GetString(payload.Slice(2, length));
-        payload = payload[(2 + length)..];
-        return true;
-    }
+    // What comes all the time is not made anew.
+    private static readonly DeliveryResult s_delivered = DeliveryResult.Delivered();
+    private static readonly byte[] s_deliveredPayload = Of(s_delivered);
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using Posthouse.Server.Model;
 using Posthouse.Server.Native;
+using Posthouse.Server.Processes;
 
 namespace Posthouse.Server.Delivering.Local;
 
@@ -25,20 +26,23 @@ internal static class WrappedStore
     }
 
     /// <summary>The variable that tells the command where to store.</summary>
-    internal static KeyValuePair<string, string> VariableOf(FileTarget target) => new(Variable, Convert.ToBase64String(WorkerPayload.Of(target)));
+    internal static KeyValuePair<string, string> VariableOf(FileTarget target, string sender) =>
+        new(Variable, Convert.ToBase64String(new PayloadWriter().Block(WorkerPayload.Of(target)).Text(sender).Payload.Span));
 
     /// <summary>Runs the role; answers the exit code (sysexits.h).</summary>
     internal static int Run()
     {
-        byte[] encoded = new byte[8192];
+        byte[] encoded = new byte[16384];
         if (Environment.GetEnvironmentVariable(Variable) is not { } text || !Convert.TryFromBase64String(text, encoded, out int length)) return Fail("the wrapper took the environment away");
-        ReadOnlySpan<byte> payload = encoded.AsSpan(0, length);
-        if (WorkerPayload.ReadTarget(ref payload) is not { } target) return Fail("malformed target");
+        PayloadReader reader = new(encoded.AsSpan(0, length));
+        FileTarget? target = WorkerPayload.ReadTarget(reader.Block(encoded.Length));
+        string sender = reader.Text(DeliveryOrder.MaxText);
+        if (target is null || !reader.IsWhole) return Fail("malformed target");
 
         byte[] block = new byte[MessageText.HeadBound];
         int got = Fill(block);
         if (target is FileTarget.Maildir { Junk: true } maildir) target = maildir with { Junk = MessageMarks.IsMarkedAsJunk(block.AsSpan(0, got)) };
-        using IMessageFile? file = target.Open(new(TimeProvider.System, Environment.MachineName), out DeliveryResult? failure);
+        using IMessageFile? file = target.Open(new(TimeProvider.System, Environment.MachineName), sender, out DeliveryResult? failure);
         if (file is null) return Fail(failure!.Text);
         while (failure is null && got > 0)
         {

@@ -17,7 +17,7 @@ public sealed class MboxTests : IDisposable
 
     private DeliveryResult Store(string message, string sender = "a@example.org", bool system = true, bool finish = true)
     {
-        using IMessageFile? file = new FileTarget.Mbox(Mailbox, sender, system).Open(new(_time, "host"), out DeliveryResult? failure);
+        using IMessageFile? file = new FileTarget.Mbox(Mailbox, system).Open(new(_time, "host"), sender, out DeliveryResult? failure);
         if (file is null) return failure!;
         return file.Append(Encoding.UTF8.GetBytes(message)) ?? (finish ? file.Finish() : DeliveryResult.Temporary("not finished"));
     }
@@ -97,7 +97,7 @@ public sealed class MboxTests : IDisposable
     [Fact]
     public void The_null_device_takes_everything()
     {
-        using IMessageFile? file = new FileTarget.Mbox("/dev/null", "", System: false).Open(new(_time, "host"), out _);
+        using IMessageFile? file = new FileTarget.Mbox("/dev/null", System: false).Open(new(_time, "host"), "", out _);
         Assert.Equal(DeliveryOutcome.Delivered, file!.Finish().Outcome);
     }
 
