@@ -80,8 +80,11 @@ public sealed class TlsTests : IAsyncDisposable
 
     private string Start(Func<TlsOptions, TlsOptions>? change = null)
     {
-        TlsOptions options = new([Pki("mx.example.org"), Pki("other.example.org")]);
-        TlsServer? server = TlsServer.Create(change?.Invoke(options) ?? options, _threads, TimeProvider.System, NullLogger.Instance, out _);
+        TlsOptions options = new(["mx.example.org", "other.example.org"]);
+        CertificateStore store = new(NullLogger.Instance);
+        foreach (string name in options.Certificates)
+            store.Update(name, Pki(name));
+        TlsServer? server = TlsServer.Create(change?.Invoke(options) ?? options, store, _threads, NullLogger.Instance, out _);
         _socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _socket.Listen();
         Listener listener = new(_socket, _watch, new SessionLimiter(10, 10), async (connection, _) =>
@@ -94,14 +97,11 @@ public sealed class TlsTests : IAsyncDisposable
         return _socket.LocalEndPoint!.ToString()!;
     }
 
-    private CertificateFiles Pki(string name)
+    private static ServerCertificate Pki(string name)
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         CertificateRequest request = new($"CN={name}", key, HashAlgorithmName.SHA256);
         using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        string path = Path.Combine(_directory, name);
-        File.WriteAllText($"{path}.crt", certificate.ExportCertificatePem());
-        File.WriteAllText($"{path}.key", key.ExportPkcs8PrivateKeyPem());
-        return new CertificateFiles(name, $"{path}.crt", $"{path}.key");
+        return ServerCertificate.FromPem(certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
     }
 }

@@ -3,6 +3,7 @@ using Posthouse.Server.Model;
 using Posthouse.Server.Native;
 using Posthouse.Server.Processes;
 using Posthouse.Server.Tables;
+using Posthouse.Server.Transport;
 
 namespace Posthouse.Server.Hosting;
 
@@ -20,6 +21,9 @@ public sealed record EngineOptions
 
     /// <summary>Opens the files of tables.</summary>
     public ITableFiles TableFiles { get; init; } = DirectTableFiles.Instance;
+
+    /// <summary>What listeners take their certificates and authorities from; kept up to date by whoever started the server. Without it there are none.</summary>
+    public CertificateStore? Certificates { get; init; }
 
     /// <summary>Whether databases are copied into the spool before they are opened, because this process may not open them by their path.</summary>
     public bool CopiesDatabases { get; init; }

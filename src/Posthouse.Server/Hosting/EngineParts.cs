@@ -13,10 +13,11 @@ namespace Posthouse.Server.Hosting;
 /// <param name="Privileges">Does what needs another identity.</param>
 /// <param name="TableFiles">Opens the files of tables.</param>
 /// <param name="TableScratch">Where databases are copied to; null: they are opened by their path.</param>
+/// <param name="Certificates">The certificates in force.</param>
 /// <param name="Handshakes">Where TLS handshakes run.</param>
 /// <param name="Time">The clock.</param>
 /// <param name="Logger">The log.</param>
 /// <param name="Counters">The counters.</param>
 internal sealed record EngineParts(
-    StateDirectory State, MailQueue Queue, IPrivileges Privileges, ITableFiles TableFiles, string? TableScratch, HandshakeThreads Handshakes, TimeProvider Time, ILogger Logger,
+    StateDirectory State, MailQueue Queue, IPrivileges Privileges, ITableFiles TableFiles, string? TableScratch, CertificateStore Certificates, HandshakeThreads Handshakes, TimeProvider Time, ILogger Logger,
     Counters Counters);

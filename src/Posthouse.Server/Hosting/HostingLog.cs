@@ -45,4 +45,7 @@ internal static partial class HostingLog
 
     [LoggerMessage(2213, LogLevel.Warning, "warn: reload: refused, the old configuration stays in force: {Reason}")]
     public static partial void ReloadRefused(ILogger logger, string reason);
+
+    [LoggerMessage(2230, LogLevel.Error, "error: looking for changed certificates failed")]
+    public static partial void CertificatesUnwatched(ILogger logger, Exception exception);
 }

@@ -23,6 +23,7 @@ public sealed class InProcessServer : IAsyncDisposable
     private readonly SemaphoreSlim _reloading = new(1, 1);
     private readonly ListeningSockets _sockets = new();
     private SpoolLock? _lock;
+    private LocalCertificates? _certificates;
     private MailServer? _server;
 
     /// <summary>A server that does nothing until started; <paramref name="read"/> reads the configuration anew.</summary>
@@ -43,12 +44,15 @@ public sealed class InProcessServer : IAsyncDisposable
     {
         if (FindUsers(out ServerUsers users) is { } missing) return missing;
         if (TakeState() is { } taken) return taken;
+        _certificates = new(_time, _logger);
+        if (await _certificates.UseAsync(configuration) is { } unusable) return unusable;
         if (_sockets.Prepare(configuration, _options.State, out Fault? fault) is null) return fault;
         _server = new(new()
         {
             Serve = _options,
             Privileges = settings => new InProcessPrivileges(settings, _time, _logger),
             Reload = _ => ReloadAsync(),
+            Certificates = _certificates.Store,
             Users = users,
         }, _log, _time);
         return await _server.StartAsync(configuration, Copies(_sockets.Open));
@@ -78,6 +82,7 @@ public sealed class InProcessServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_server is not null) await _server.DisposeAsync();
+        _certificates?.Dispose();
         _sockets.Dispose();
         _lock?.Dispose();
         _reloading.Dispose();
@@ -89,6 +94,7 @@ public sealed class InProcessServer : IAsyncDisposable
         ConfigurationResult read = _read();
         if (read.Configuration is not { } configuration)
             return ReloadResult.Refused(Fault.Permanent("not reloaded", string.Join('\n', read.Diagnostics.Where(static one => one.Severity == DiagnosticSeverity.Error))));
+        if (await _certificates!.UseAsync(configuration) is { } unusable) return ReloadResult.Refused(unusable);
         if (_sockets.Prepare(configuration, _options.State, out Fault? fault) is not { } change) return ReloadResult.Refused(fault!);
         ReloadResult result = await _server.ApplyAsync(configuration, Copies(change.Added));
         if (result.Fault is null) change.Keep();

@@ -197,7 +197,7 @@ public sealed class MailServer : IAsyncDisposable
         if (await OpenQueueAsync(configuration) is { } closed) return closed;
         LocalSettings settings = LocalSettings.For(EnterTables, _time, _logger) with { Users = _options.Users, HostName = configuration.ServerName };
         _privileges = _options.Privileges(settings);
-        _parts = new(_state, _queue!, _privileges, _options.TableFiles, _options.CopiesDatabases ? Scratch : null, _handshakes, _time, _logger, _counters);
+        _parts = new(_state, _queue!, _privileges, _options.TableFiles, _options.CopiesDatabases ? Scratch : null, _options.Certificates ?? new(_logger), _handshakes, _time, _logger, _counters);
         (Serving? first, Fault? fault) = await Serving.OpenAsync(configuration, _parts, before: null, toleratesTables: true, CancellationToken.None);
         if (first is null) return fault;
         if (_listeners.FindMissing(first, sockets) is { } missing)

@@ -53,7 +53,7 @@ internal sealed class Serving : IAsyncDisposable
     public Action<Serving>? Unused { get; set; }
 
     /// <summary>
-    /// Opens the tables and loads the certificates of a configuration; the fault says, with its place, what cannot be used. A table whose file cannot be read is
+    /// Opens the tables and finds the certificates of a configuration; the fault says, with its place, what cannot be used. A table whose file cannot be read is
     /// one unless <paramref name="toleratesTables"/>: mail that needs it is then deferred.
     /// </summary>
     public static async Task<(Serving? Serving, Fault? Fault)> OpenAsync(
@@ -129,7 +129,7 @@ internal sealed class Serving : IAsyncDisposable
 
     private Fault? Furnish(EngineParts parts)
     {
-        SessionProfiles profiles = new(Configuration, Tables, parts.Privileges, parts.Handshakes, parts.Time, parts.Logger);
+        SessionProfiles profiles = new(Configuration, Tables, parts.Privileges, parts.Certificates, parts.Handshakes, parts.Logger);
         ReceivingServices services = new()
         {
             Queue = parts.Queue,

@@ -9,9 +9,9 @@ using Posthouse.Server.Transport;
 
 namespace Posthouse.Server.Hosting;
 
-/// <summary>Makes of each listener's configuration what its sessions work by: tables opened, certificates loaded.</summary>
+/// <summary>Makes of each listener's configuration what its sessions work by: tables opened, certificates found.</summary>
 internal sealed class SessionProfiles(
-    ServerConfiguration configuration, TableSet tables, IPrivileges privileges, HandshakeThreads handshakes, TimeProvider time, ILogger logger)
+    ServerConfiguration configuration, TableSet tables, IPrivileges privileges, CertificateStore certificates, HandshakeThreads handshakes, ILogger logger)
 {
     private SessionProfile Common => new()
     {
@@ -38,15 +38,15 @@ internal sealed class SessionProfiles(
         TlsServer? tls = null;
         if (listener.Tls != ListenerTls.None)
         {
-            TlsOptions options = new([.. listener.Pki.Select(pki => new CertificateFiles(pki.Name, pki.CertificatePath, pki.KeyPath))])
+            TlsOptions options = new([.. listener.Pki.Select(static pki => pki.Name)])
             {
                 Clients = listener.VerifyClient ? ClientCertificates.Required
                     : listener.Authority is null ? ClientCertificates.None : ClientCertificates.Optional,
-                AuthoritiesPath = listener.Authority?.CertificatePath,
+                Authorities = listener.Authority?.Name,
                 Ciphers = listener.Ciphers ?? configuration.Smtp.Ciphers,
             };
             if (listener.Protocols is { } protocols) options = options with { Protocols = protocols };
-            tls = TlsServer.Create(options, handshakes, time, logger, out fault);
+            tls = TlsServer.Create(options, certificates, handshakes, logger, out fault);
             if (tls is null)
             {
                 fault = fault! with { Detail = $"{listener.Position}: {fault.Detail ?? fault.PublicText}" };

@@ -17,6 +17,7 @@ public static class Errno
     public const int Exists = 17;
     public const int NotDirectory = 20;
     public const int IsDirectory = 21;
+    public const int Invalid = 22;
     public const int NoSpace = 28;
     public const int BrokenPipe = 32;
     public const int Range = 34;

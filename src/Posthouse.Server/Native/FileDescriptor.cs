@@ -86,7 +86,7 @@ public static unsafe class FileDescriptor
             status = default;
             return Errno.Last;
         }
-        status = new(raw.Mode, raw.Uid, raw.Gid, raw.Links, raw.Inode, (ulong)raw.DeviceMajor << 32 | raw.DeviceMinor, (long)raw.Size, raw.ModifiedSeconds);
+        status = new(raw.Mode, raw.Uid, raw.Gid, raw.Links, raw.Inode, (ulong)raw.DeviceMajor << 32 | raw.DeviceMinor, (long)raw.Size, raw.ModifiedSeconds) { ModifiedNanoseconds = raw.ModifiedNanoseconds };
         return 0;
     }
 

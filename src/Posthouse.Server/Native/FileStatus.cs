@@ -5,6 +5,9 @@ public readonly record struct FileStatus(uint Mode, uint Uid, uint Gid, uint Lin
 {
     private const uint TypeMask = 0xF000;
 
+    /// <summary>What is to be added to <see cref="Modified"/>, in nanoseconds.</summary>
+    public uint ModifiedNanoseconds { get; init; }
+
     /// <summary>Whether it is a regular file.</summary>
     public bool IsRegular => (Mode & TypeMask) == 0x8000;
 

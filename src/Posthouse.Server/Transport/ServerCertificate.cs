@@ -1,16 +1,21 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Posthouse.Server.Native;
+using Posthouse.Server.Transport.Keys;
 
 namespace Posthouse.Server.Transport;
 
-/// <summary>A certificate with its chain and key, ready for handshakes, and the names it is for.</summary>
+/// <summary>A certificate with its chain and the use of its key, ready for handshakes of either side, and the names it is for.</summary>
 public sealed class ServerCertificate
 {
     private readonly HashSet<string> _names = new(StringComparer.OrdinalIgnoreCase);
 
-    private ServerCertificate(X509Certificate2 leaf, X509Certificate2Collection chain)
+    private ServerCertificate(X509Certificate2 leaf, string certificates)
     {
+        X509Certificate2Collection chain = [];
+        chain.ImportFromPem(certificates);
+        chain.RemoveAt(0);
         // Offline: neither missing intermediates nor a stapled answer are fetched; what the file has is what is sent.
         Context = SslStreamCertificateContext.Create(leaf, chain, offline: true);
         foreach (X509SubjectAlternativeNameExtension names in leaf.Extensions.OfType<X509SubjectAlternativeNameExtension>())
@@ -22,17 +27,38 @@ public sealed class ServerCertificate
         }
     }
 
-    /// <summary>What SslStream wants. One object as long as the files stay the same: resumable sessions hang on it.</summary>
+    /// <summary>
+    /// What SslStream wants, for a server (<see cref="SslServerAuthenticationOptions.ServerCertificateContext"/>) or a client
+    /// (<see cref="SslClientAuthenticationOptions.ClientCertificateContext"/>). One object as long as the certificate stays the same: resumable sessions hang on it.
+    /// </summary>
     public SslStreamCertificateContext Context { get; }
 
     /// <summary>Reads PEM text: the certificate first, then its chain; and the key. Throws <see cref="CryptographicException"/> or <see cref="ArgumentException"/> when they are broken or do not belong together.</summary>
-    public static ServerCertificate FromPem(string certificates, string key)
+    public static ServerCertificate FromPem(string certificates, string key) => new(X509Certificate2.CreateFromPem(certificates, key), certificates);
+
+    /// <summary>
+    /// As the other, with a key that somebody else signs by. Throws <see cref="CryptographicException"/> or <see cref="ArgumentException"/> when the
+    /// certificate is broken or its key neither RSA nor on P-256, P-384 or P-521.
+    /// </summary>
+    internal static ServerCertificate FromPem(string certificates, IKeySigner signer)
     {
-        X509Certificate2 leaf = X509Certificate2.CreateFromPem(certificates, key);
-        X509Certificate2Collection chain = [];
-        chain.ImportFromPem(certificates);
-        chain.RemoveAt(0);
-        return new ServerCertificate(leaf, chain);
+        using X509Certificate2 bare = X509Certificate2.CreateFromPem(certificates);
+        DetachedSigner holder = new(KeyId.Of(bare), signer);
+        using RSA? rsa = bare.GetRSAPublicKey();
+        if (rsa is not null)
+        {
+            using SafeEvpPKeyHandle handle = DetachedKey.Make(rsa.ExportParameters(includePrivateParameters: false), holder);
+            using RSAOpenSsl key = new(handle);
+            return new ServerCertificate(bare.CopyWithPrivateKey(key), certificates);
+        }
+        using ECDsa? ec = bare.GetECDsaPublicKey();
+        if (ec is not null)
+        {
+            using SafeEvpPKeyHandle handle = DetachedKey.Make(ec.ExportParameters(includePrivateParameters: false), holder);
+            using ECDsaOpenSsl key = new(handle);
+            return new ServerCertificate(bare.CopyWithPrivateKey(key), certificates);
+        }
+        throw new CryptographicException("the certificate's key is of a kind that is not supported: expected RSA or ECDSA");
     }
 
     /// <summary>Whether the certificate is for this very name.</summary>

@@ -13,17 +13,19 @@ namespace Posthouse.Server.Transport;
 /// </summary>
 public sealed class TlsServer
 {
-    private readonly CertificateWatch[] _certificates;
+    private readonly string[] _certificates;
+    private readonly CertificateStore _store;
     private readonly ClientCertificates _clients;
-    private readonly X509Certificate2Collection? _authorities;
+    private readonly Func<X509Certificate2Collection> _authorities;
     private readonly SslProtocols _protocols;
     private readonly CipherSuitesPolicy? _ciphers;
 
     private TlsServer(
-        CertificateWatch[] certificates, ClientCertificates clients, X509Certificate2Collection? authorities,
+        string[] certificates, CertificateStore store, ClientCertificates clients, Func<X509Certificate2Collection> authorities,
         SslProtocols protocols, CipherSuitesPolicy? ciphers, HandshakeThreads threads)
     {
         _certificates = certificates;
+        _store = store;
         _clients = clients;
         _authorities = authorities;
         _protocols = protocols;
@@ -34,10 +36,10 @@ public sealed class TlsServer
     internal HandshakeThreads Threads { get; }
 
     /// <summary>
-    /// Reads certificates and authorities; null, with the reason in <paramref name="fault"/>, when one cannot be used. Cipher words
+    /// Null, with the reason in <paramref name="fault"/>, when <paramref name="store"/> lacks one of the certificates or authorities. Cipher words
     /// that have no meaning here are logged.
     /// </summary>
-    public static TlsServer? Create(TlsOptions options, HandshakeThreads threads, TimeProvider time, ILogger logger, out Fault? fault)
+    public static TlsServer? Create(TlsOptions options, CertificateStore store, HandshakeThreads threads, ILogger logger, out Fault? fault)
     {
         if (!TlsProtocols.TryParse(options.Protocols, out SslProtocols protocols, out string? error))
         {
@@ -48,19 +50,12 @@ public sealed class TlsServer
         foreach (string warning in warnings)
             TransportLog.CipherIgnored(logger, warning, options.Ciphers);
 
-        CertificateWatch[] certificates = new CertificateWatch[options.Certificates.Count];
-        for (int index = 0; index < certificates.Length; index++)
-        {
-            if (CertificateWatch.Open(options.Certificates[index], time, logger, out fault) is not { } opened)
-                return null;
-            certificates[index] = opened;
-        }
-
-        X509Certificate2Collection? authorities = null;
-        if (options.Clients != ClientCertificates.None && (authorities = ReadAuthorities(options.AuthoritiesPath, out fault)) is null)
-            return null;
-        fault = null;
-        return new TlsServer(certificates, options.Clients, authorities, protocols, ciphers is null ? null : PolicyOf(ciphers), threads);
+        fault = options.Certificates.FirstOrDefault(name => store.Find(name) is null) is { } missing
+            ? Fault.Temporary("TLS not available", $"pki {missing}: there is no certificate that can be used", 7)
+            : null;
+        if (fault is null && AuthoritiesOf(options, store, out fault) is { } authorities)
+            return new TlsServer([.. options.Certificates], store, options.Clients, authorities, protocols, ciphers is null ? null : PolicyOf(ciphers), threads);
+        return null;
     }
 
     /// <summary>Throws what SslStream throws. On the way it moves to the handshake threads, and its end is there.</summary>
@@ -96,7 +91,7 @@ public sealed class TlsServer
                 TrustMode = X509ChainTrustMode.CustomRootTrust,
                 RevocationMode = X509RevocationMode.NoCheck,
             };
-            options.CertificateChainPolicy.CustomTrustStore.AddRange(_authorities!);
+            options.CertificateChainPolicy.CustomTrustStore.AddRange(_authorities());
             if (_clients == ClientCertificates.Optional)
             {
                 options.RemoteCertificateValidationCallback = (_, _, _, errors) =>
@@ -114,40 +109,42 @@ public sealed class TlsServer
     {
         if (!string.IsNullOrEmpty(name) && _certificates.Length > 1)
         {
-            foreach (CertificateWatch watch in _certificates)
+            foreach (string pki in _certificates)
             {
-                if (watch.Current is var certificate && certificate.HasName(name))
+                if (_store.Find(pki) is { } certificate && certificate.HasName(name))
                     return certificate;
             }
-            foreach (CertificateWatch watch in _certificates)
+            foreach (string pki in _certificates)
             {
-                if (watch.Current is var certificate && certificate.HasWildcardFor(name))
+                if (_store.Find(pki) is { } certificate && certificate.HasWildcardFor(name))
                     return certificate;
             }
         }
-        return _certificates[0].Current;
+        return _store.Find(_certificates[0])!;
     }
 
-    private static X509Certificate2Collection? ReadAuthorities(string? path, out Fault? fault)
+    /// <summary>Where to find the authorities: those of a name may be replaced, the system's are read once.</summary>
+    private static Func<X509Certificate2Collection>? AuthoritiesOf(TlsOptions options, CertificateStore store, out Fault? fault)
     {
         fault = null;
+        if (options.Clients == ClientCertificates.None)
+            return static () => [];
+        if (options.Authorities is { } name)
+        {
+            if (store.FindAuthorities(name) is not null)
+                return () => store.FindAuthorities(name)!;
+            fault = Fault.Temporary("TLS not available", $"ca {name}: there are no authorities that can be used", 7);
+            return null;
+        }
         try
         {
-            X509Certificate2Collection authorities = [];
-            if (path is not null)
-            {
-                authorities.ImportFromPem(File.ReadAllText(path));
-            }
-            else
-            {
-                using X509Store store = new(StoreName.Root, StoreLocation.LocalMachine, OpenFlags.ReadOnly);
-                authorities.AddRange(store.Certificates);
-            }
-            return authorities;
+            using X509Store system = new(StoreName.Root, StoreLocation.LocalMachine, OpenFlags.ReadOnly);
+            X509Certificate2Collection authorities = system.Certificates;
+            return () => authorities;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (CryptographicException error)
         {
-            fault = Fault.Temporary("TLS not available", $"ca {path}: {error.Message}", 7);
+            fault = Fault.Temporary("TLS not available", $"the system's authorities: {error.Message}", 7);
             return null;
         }
     }

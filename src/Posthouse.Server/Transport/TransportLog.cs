@@ -21,4 +21,16 @@ internal static partial class TransportLog
 
     [LoggerMessage(1205, LogLevel.Warning, "{Problem} in \"{Ciphers}\"")]
     public static partial void CipherIgnored(ILogger logger, string problem, string ciphers);
+
+    [LoggerMessage(1206, LogLevel.Warning, "tls: {Count} signatures not made since the last such line: {Problem}")]
+    public static partial void NoSignature(ILogger logger, long count, string problem);
+
+    [LoggerMessage(1207, LogLevel.Warning, "{Name}: the certificate cannot be used: {Problem}")]
+    public static partial void CertificateRefused(ILogger logger, string name, string problem);
+
+    [LoggerMessage(1208, LogLevel.Information, "ca {Ca}: authorities changed, using the new ones")]
+    public static partial void AuthoritiesReplaced(ILogger logger, string ca);
+
+    [LoggerMessage(1209, LogLevel.Warning, "ca {Ca}: the changed authorities cannot be used, keeping the old ones: {Problem}")]
+    public static partial void AuthoritiesKept(ILogger logger, string ca, string? problem);
 }

@@ -13,13 +13,14 @@ namespace Posthouse.Tests.Receiving;
 /// <summary>A certificate, and users: joe with the password secret, who may send as joe@example.org; the lookup of broken fails.</summary>
 internal sealed class TlsServerFixture : IAsyncDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthouse-smtp-").FullName;
     private readonly HandshakeThreads _threads = new(1);
 
     public TlsServerFixture()
     {
-        (string certificate, string key) = TestCertificate.For("mx.example.org").Save(_directory, "mx");
-        TlsServer server = TlsServer.Create(new TlsOptions([new CertificateFiles("mx", certificate, key)]), _threads, TimeProvider.System, NullLogger.Instance, out _)!;
+        TestCertificate certificate = TestCertificate.For("mx.example.org");
+        CertificateStore store = new(NullLogger.Instance);
+        store.Update("mx", ServerCertificate.FromPem(certificate.CertificatePem, certificate.KeyPem));
+        TlsServer server = TlsServer.Create(new TlsOptions(["mx"]), store, _threads, NullLogger.Instance, out _)!;
         Users users = new();
         Profile = SmtpServerFixture.Profile with { Tls = ListenerTls.Offered, TlsServer = server, Auth = ListenerAuth.Optional, Passwords = new PasswordCheck(users), Senders = users };
     }
@@ -39,7 +40,6 @@ internal sealed class TlsServerFixture : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         _threads.Dispose();
-        Directory.Delete(_directory, true);
         return default;
     }
 

@@ -14,7 +14,7 @@ public sealed class TlsTests : IDisposable
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
 
-    private readonly string _directory = Directory.CreateTempSubdirectory("posthouse-tls-").FullName;
+    private readonly CertificateStore _store = new(NullLogger.Instance);
     private readonly FakeTimeProvider _time = new();
     private readonly DeadlineWatch _watch;
     private readonly HandshakeThreads _threads = new(2);
@@ -25,7 +25,6 @@ public sealed class TlsTests : IDisposable
     {
         _threads.Dispose();
         _watch.Dispose();
-        Directory.Delete(_directory, true);
     }
 
     [Theory]
@@ -78,42 +77,37 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_changed_certificate_is_used_and_a_broken_one_is_not()
+    public async Task A_replaced_certificate_is_used_by_the_next_handshake()
     {
-        CertificateFiles files = Pki("mx", TestCertificate.For("old"));
-        TlsServer server = Server(files);
+        TlsServer server = Server(Pki("mx", TestCertificate.For("old")));
         Assert.Equal("CN=old", await SubjectForAsync(server, null));
-
-        Replace(files, TestCertificate.For("new"));
-        Assert.Equal("CN=old", await SubjectForAsync(server, null));
-        _time.Advance(TimeSpan.FromSeconds(1));
+        Pki("mx", TestCertificate.For("new"));
         Assert.Equal("CN=new", await SubjectForAsync(server, null));
+    }
 
-        // The certificate of one pair with the key of another, as when the key is copied a moment later.
-        TestCertificate third = TestCertificate.For("third");
-        File.WriteAllText(files.CertificatePath, third.CertificatePem);
-        File.SetLastWriteTimeUtc(files.CertificatePath, DateTime.UtcNow.AddSeconds(30));
-        _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal("CN=new", await SubjectForAsync(server, null));
-        Replace(files, third);
-        _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal("CN=third", await SubjectForAsync(server, null));
-
-        File.Delete(files.KeyPath);
-        _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal("CN=third", await SubjectForAsync(server, null));
+    [Fact]
+    public async Task Replaced_authorities_are_asked_from_the_next_handshake_on()
+    {
+        TestCertificate before = TestCertificate.Authority("Before"), after = TestCertificate.Authority("After");
+        Assert.Null(_store.UpdateAuthorities("clients", before.CertificatePem));
+        TlsServer server = Server(new TlsOptions([Pki("mx", TestCertificate.For("mx"))]) { Clients = ClientCertificates.Required, Authorities = "clients" });
+        Assert.Null(await HandshakeAsync(server, after.Issue("client")));
+        Assert.NotNull(_store.UpdateAuthorities("clients", "nothing"));
+        Assert.NotNull(await HandshakeAsync(server, before.Issue("client")));
+        Assert.Null(_store.UpdateAuthorities("clients", after.CertificatePem));
+        Assert.NotNull(await HandshakeAsync(server, after.Issue("client")));
+        Assert.Null(await HandshakeAsync(server, before.Issue("client")));
     }
 
     [Fact]
     public async Task A_required_client_certificate_is_checked()
     {
         TestCertificate authority = TestCertificate.Authority("Test CA");
-        string authorities = Path.Combine(_directory, "ca.crt");
-        File.WriteAllText(authorities, authority.CertificatePem);
+        Assert.Null(_store.UpdateAuthorities("clients", authority.CertificatePem));
         TlsServer server = Server(new TlsOptions([Pki("mx", TestCertificate.For("mx"))])
         {
             Clients = ClientCertificates.Required,
-            AuthoritiesPath = authorities,
+            Authorities = "clients",
         });
         TlsInfo? known = await HandshakeAsync(server, authority.Issue("client"));
         Assert.True(known!.IsClientVerified);
@@ -126,12 +120,11 @@ public sealed class TlsTests : IDisposable
     public async Task An_optional_client_certificate_is_checked_but_not_demanded()
     {
         TestCertificate authority = TestCertificate.Authority("Test CA");
-        string authorities = Path.Combine(_directory, "ca.crt");
-        File.WriteAllText(authorities, authority.CertificatePem);
+        Assert.Null(_store.UpdateAuthorities("clients", authority.CertificatePem));
         TlsServer server = Server(new TlsOptions([Pki("mx", TestCertificate.For("mx"))])
         {
             Clients = ClientCertificates.Optional,
-            AuthoritiesPath = authorities,
+            Authorities = "clients",
         });
         Assert.True((await HandshakeAsync(server, authority.Issue("client")))!.IsClientVerified);
         TlsInfo? stranger = await HandshakeAsync(server, TestCertificate.For("stranger"));
@@ -187,15 +180,13 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
-    public void Files_that_cannot_be_used_are_named()
+    public void What_the_store_lacks_is_named()
     {
-        (string certificate, string _) = TestCertificate.For("one").Save(_directory, "one");
-        (string _, string key) = TestCertificate.For("two").Save(_directory, "two");
-        TlsServer? server = TlsServer.Create(
-            new TlsOptions([new CertificateFiles("odd", certificate, key)]), _threads, _time, NullLogger.Instance, out Fault? fault);
-        Assert.Null(server);
+        Assert.Null(TlsServer.Create(new TlsOptions(["odd"]), _store, _threads, NullLogger.Instance, out Fault? fault));
         Assert.Contains("pki odd", fault!.Detail);
-        Assert.Contains(certificate, fault.Detail);
+        TlsOptions options = new([Pki("mx", TestCertificate.For("mx"))]) { Clients = ClientCertificates.Optional, Authorities = "strange" };
+        Assert.Null(TlsServer.Create(options, _store, _threads, NullLogger.Instance, out fault));
+        Assert.Contains("ca strange", fault!.Detail);
     }
 
     private static async Task<string> SubjectOfAsync(SslStream client, Task<Fault?> upgrading)
@@ -247,25 +238,17 @@ public sealed class TlsTests : IDisposable
         RemoteCertificateValidationCallback = static (_, _, _, _) => true,
     };
 
-    private CertificateFiles Pki(string name, TestCertificate certificate)
+    private string Pki(string name, TestCertificate certificate)
     {
-        (string certificatePath, string keyPath) = certificate.Save(_directory, name);
-        return new CertificateFiles(name, certificatePath, keyPath);
+        _store.Update(name, ServerCertificate.FromPem(certificate.CertificatePem, certificate.KeyPem));
+        return name;
     }
 
-    private static void Replace(CertificateFiles files, TestCertificate certificate)
-    {
-        DateTime later = File.GetLastWriteTimeUtc(files.CertificatePath).AddMinutes(1);
-        File.WriteAllText(files.CertificatePath, certificate.CertificatePem);
-        File.WriteAllText(files.KeyPath, certificate.KeyPem);
-        File.SetLastWriteTimeUtc(files.CertificatePath, later);
-    }
-
-    private TlsServer Server(params CertificateFiles[] files) => Server(new TlsOptions(files));
+    private TlsServer Server(params string[] names) => Server(new TlsOptions(names));
 
     private TlsServer Server(TlsOptions options)
     {
-        TlsServer? server = TlsServer.Create(options, _threads, _time, NullLogger.Instance, out Fault? fault);
+        TlsServer? server = TlsServer.Create(options, _store, _threads, NullLogger.Instance, out Fault? fault);
         Assert.Null(fault);
         return server!;
     }
