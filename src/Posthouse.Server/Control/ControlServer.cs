@@ -15,10 +15,15 @@ public sealed class ControlServer
     private const int LongestRequest = 4096;
 
     private static readonly TimeSpan s_idle = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_refusalsToldEvery = TimeSpan.FromSeconds(10);
 
     private readonly ControlActions _actions;
     private readonly ILogger _logger;
     private readonly Counter _sessions;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<uint, int> _clients = [];
+    private long _refused;
+    private long? _refusalToldAt;
 
     /// <summary>Serves by <paramref name="actions"/>.</summary>
     public ControlServer(ControlActions actions, Counters counters, ILogger logger)
@@ -31,34 +36,75 @@ public sealed class ControlServer
     /// <summary>Who is listened to, besides root; by default the user of this process.</summary>
     public uint Owner { get; init; } = SystemAccounts.EffectiveUser;
 
+    /// <summary>Clients of one user at once.</summary>
+    public int MaxClientsPerUser { get; init; } = 32;
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>Serves one client to its end; the caller disposes the connection. For <see cref="Listener"/>.</summary>
     public async Task ServeAsync(Connection connection, SessionAdmission admission)
     {
         ReplyWriter writer = new(connection);
         uint? uid = connection.Peer?.Uid;
-        if (admission != SessionAdmission.Admitted)
+        // Strangers first: however many they are, they hold no place of those who are listened to.
+        if (uid is not { } user || !Trusts(user))
         {
-            await RefuseAsync(writer, "too many clients");
+            TellRefusal(uid);
+            await RefuseAsync(writer, "permission denied");
             return;
         }
-        if (!Trusts(uid))
+        if (admission != SessionAdmission.Admitted || !TryEnter(user))
         {
-            ControlLog.Refused(_logger, uid);
-            await RefuseAsync(writer, "permission denied");
+            await RefuseAsync(writer, "too many clients");
             return;
         }
         _sessions.Add();
         try
         {
-            await ServeRequestsAsync(connection, writer, uid);
+            await ServeRequestsAsync(connection, writer, user);
         }
         finally
         {
             _sessions.Add(-1);
+            Leave(user);
         }
     }
 
     internal bool Trusts(uint? uid) => uid == 0 || (uid is not null && uid == Owner);
+
+    private bool TryEnter(uint user)
+    {
+        lock (_lock)
+        {
+            int clients = _clients.GetValueOrDefault(user);
+            if (clients >= MaxClientsPerUser)
+                return false;
+            _clients[user] = clients + 1;
+            return true;
+        }
+    }
+
+    private void Leave(uint user)
+    {
+        lock (_lock)
+            _clients[user]--;
+    }
+
+    // Whoever wants to can be refused a thousand times a second; the log is not his.
+    private void TellRefusal(uint? uid)
+    {
+        long refused;
+        lock (_lock)
+        {
+            _refused++;
+            if (_refusalToldAt is { } at && Time.GetElapsedTime(at) < s_refusalsToldEvery)
+                return;
+            _refusalToldAt = Time.GetTimestamp();
+            (refused, _refused) = (_refused, 0);
+        }
+        ControlLog.Refused(_logger, uid, refused);
+    }
 
     private static async ValueTask RefuseAsync(ReplyWriter writer, string error)
     {
@@ -70,6 +116,8 @@ public sealed class ControlServer
     {
         byte[] buffer = new byte[LongestRequest];
         int end = 0;
+        // For a request as a whole: a byte now and then is no conversation.
+        connection.SetDeadline(s_idle);
         while (true)
         {
             int length = buffer.AsSpan(0, end).IndexOf((byte)'\n');
@@ -81,7 +129,6 @@ public sealed class ControlServer
                     await RefuseAsync(writer, "the line is too long");
                     return;
                 }
-                connection.SetDeadline(s_idle);
                 int count = await connection.ReceiveAsync(buffer.AsMemory(end));
                 if (count == 0)
                     return;
@@ -98,6 +145,7 @@ public sealed class ControlServer
                 return;
             end -= length + 1;
             buffer.AsSpan(length + 1, end).CopyTo(buffer);
+            connection.SetDeadline(s_idle);
         }
     }
 

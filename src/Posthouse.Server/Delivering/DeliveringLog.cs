@@ -51,4 +51,14 @@ internal static partial class DeliveringLog
 
     [LoggerMessage(1912, LogLevel.Warning, "delivery: {Running} deliveries were still running after {Seconds} s and were given up; they are tried again at the next start")]
     public static partial void GaveUp(ILogger logger, int running, int seconds);
+
+    [LoggerMessage(1913, LogLevel.Warning, "warn: the server crashed while {Count} deliveries were under way; those that are under way at another crash are suspended")]
+    public static partial void Crashed(ILogger logger, int count);
+
+    [LoggerMessage(1914, LogLevel.Warning,
+        "warn: envelope {Id} is suspended: it was being delivered at {Crashes} crashes of the server. Look at it by `posthouse ctl show message {Id}`, then `posthouse ctl resume envelope {Id}` or `posthouse ctl remove {Id}`")]
+    public static partial void Suspended(ILogger logger, EnvelopeId id, int crashes);
+
+    [LoggerMessage(1915, LogLevel.Warning, "warn: {Path} cannot be used, so mail that crashes the server would not be recognised: {Reason}")]
+    public static partial void NoInFlightRecord(ILogger logger, string path, string reason);
 }

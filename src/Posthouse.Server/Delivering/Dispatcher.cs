@@ -32,6 +32,7 @@ public sealed class Dispatcher : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Settlement _settlement;
+    private readonly InFlightRecord? _record;
     private readonly DeliveryLanes _local;
     private readonly DeliveryLanes _others;
     private readonly SemaphoreSlim _loads = new(MaxLoads);
@@ -58,15 +59,18 @@ public sealed class Dispatcher : IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="logger">Gets a line per try.</param>
     /// <param name="counters">Gets the counters <c>mda.*</c>, <c>scheduler.*</c>, <c>queue.bounce</c>.</param>
+    /// <param name="record">Remembers what is in flight, beyond a crash; stays the caller's. Null: nothing does.</param>
     public Dispatcher(
-        MailQueue queue, IScheduler scheduler, IReadOnlyDictionary<EnvelopeKind, IDelivery> deliveries, DispatcherOptions options, TimeProvider time, ILogger logger, Counters counters)
+        MailQueue queue, IScheduler scheduler, IReadOnlyDictionary<EnvelopeKind, IDelivery> deliveries, DispatcherOptions options, TimeProvider time, ILogger logger, Counters counters,
+        InFlightRecord? record = null)
     {
         _queue = queue;
         _scheduler = scheduler;
         _deliveries = deliveries;
         _time = time;
         _logger = logger;
-        _settlement = new(queue, scheduler, time, logger, counters) { Options = options };
+        _record = record;
+        _settlement = new(queue, scheduler, time, logger, counters, record) { Options = options };
         _local = new(options.Local, scheduler, 1, StartLocal, Gauge);
         _others = new(LaneLimits.Open, scheduler, 2, StartOther, static _ => { });
         _inFlight = counters["scheduler.envelope.inflight"];
@@ -97,6 +101,8 @@ public sealed class Dispatcher : IAsyncDisposable
 
     internal Settlement Settlement => _settlement;
 
+    internal InFlightRecord? Record => _record;
+
     /// <summary>Fills the scheduler from the queue and begins to deliver; answers how many envelopes were found.</summary>
     /// <exception cref="IOException">The store cannot be walked.</exception>
     public async Task<long> StartAsync(CancellationToken cancellation = default)
@@ -116,7 +122,7 @@ public sealed class Dispatcher : IAsyncDisposable
                 messages++;
             }
 
-            _scheduler.Insert(ScheduledEnvelope.From(envelope));
+            _scheduler.Insert(ScheduledEnvelope.From(_record?.Suspended.Contains(envelope.Id) == true ? await SuspendAsync(envelope) : envelope));
             envelopes++;
         }
 
@@ -169,6 +175,16 @@ public sealed class Dispatcher : IAsyncDisposable
 
     /// <summary>Stops at once.</summary>
     public async ValueTask DisposeAsync() => await StopAsync(TimeSpan.Zero);
+
+    // From now on the mark in the queue keeps it; were it counted further, it would be suspended again whenever it is resumed.
+    private async ValueTask<Envelope> SuspendAsync(Envelope envelope)
+    {
+        Envelope suspended = envelope with { Flags = Settlement.Suspend(envelope.Flags, true) };
+        await _queue.UpdateAsync(suspended);
+        _record!.Acquit(envelope.Id);
+        DeliveringLog.Suspended(_logger, envelope.Id, InFlightRecord.MaxCrashes);
+        return suspended;
+    }
 
     private void Insert(IReadOnlyList<Envelope> envelopes)
     {
@@ -287,6 +303,7 @@ public sealed class Dispatcher : IAsyncDisposable
     private async Task DeliverAsync(DeliveryLanes lanes, DeliveryLanes.Lane lane, Envelope envelope)
     {
         DeliveryResult? result = null;
+        int slot = _record?.Enter(envelope.Id) ?? -1;
         try
         {
             result = _deliveries.TryGetValue(envelope.Kind, out IDelivery? delivery)
@@ -306,12 +323,14 @@ public sealed class Dispatcher : IAsyncDisposable
         lanes.Finish(lane);
         if (result is null)
         {
+            _record?.Leave(slot);
             Return(envelope.Id);
             return;
         }
 
         _inFlight.Add(-1);
         await _settlement.SettleAsync(envelope, result);
+        _record?.Leave(slot);
         Leave();
     }
 

@@ -74,6 +74,8 @@ public sealed class QueueControl(Dispatcher dispatcher)
             if (suspended && listed.State is not (ScheduleState.InFlight or ScheduleState.Suspended))
                 continue;
             EnvelopeId id = listed.Envelope.Id;
+            if (!suspended)
+                dispatcher.Record?.Acquit(id);
             if (listed.State == ScheduleState.InFlight)
             {
                 dispatcher.Settlement.RecordSuspension(id, suspended);

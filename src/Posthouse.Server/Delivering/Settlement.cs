@@ -12,7 +12,7 @@ namespace Posthouse.Server.Delivering;
 /// Records in queue and scheduler how the try of an envelope ended. The order is what keeps mail safe: whatever the
 /// sender must be told is committed before the envelope is deleted, and the scheduler hears last.
 /// </summary>
-internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProvider time, ILogger logger, Counters counters)
+internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProvider time, ILogger logger, Counters counters, InFlightRecord? record = null)
 {
     private readonly BounceEnvelopes _bounces = new(queue, time, counters);
     private readonly ConcurrentDictionary<EnvelopeId, bool> _suspensions = new();
@@ -103,6 +103,7 @@ internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProv
     public void Forget(EnvelopeId id)
     {
         _suspensions.TryRemove(id, out _);
+        record?.Acquit(id);
         _envelopes.Add(-1);
         scheduler.Delete(id);
     }

@@ -26,7 +26,8 @@ namespace Posthouse.Server.Hosting;
 /// <remarks>What lasts is here; what follows from a configuration is a <see cref="Serving"/>, and which of them is in force, <see cref="Generations"/>.</remarks>
 public sealed class MailServer : IAsyncDisposable
 {
-    private const int MaxControlClients = 64;
+    // Strangers among them, who are refused at once; of those who are listened to, the control server takes fewer.
+    private const int MaxControlClients = 256;
 
     private static readonly TimeSpan s_sessionGrace = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_deliveryGrace = TimeSpan.FromSeconds(5);
@@ -49,6 +50,7 @@ public sealed class MailServer : IAsyncDisposable
     private IPrivileges? _privileges;
     private MailQueue? _queue;
     private IScheduler? _scheduler;
+    private InFlightRecord? _inFlight;
     private Dispatcher? _dispatcher;
     private Listener? _control;
     private Task _controlling = Task.CompletedTask;
@@ -186,6 +188,7 @@ public sealed class MailServer : IAsyncDisposable
         (_privileges as IDisposable)?.Dispose();
         _handshakes.Dispose();
         _watch.Dispose();
+        _inFlight?.Dispose();
         _stopControl.Dispose();
     }
 
@@ -193,6 +196,8 @@ public sealed class MailServer : IAsyncDisposable
     {
         if (UnsupportedFeatures.Refuse(configuration, _options.Serve.IgnoreUnsupported, _logger) is { } unsupported) return unsupported;
         if (control is null) return Fault.Permanent("no socket", $"no socket for {_state.ControlSocket}");
+        // First of all: what the process before had in flight must not be taken for ours when something below fails.
+        _inFlight = InFlightRecord.Open(Path.Combine(_state.Spool, "inflight"), _options.PredecessorCrashed, _logger);
         if (ClearScratch() is { } unusable) return unusable;
         if (await OpenQueueAsync(configuration) is { } closed) return closed;
         LocalSettings settings = LocalSettings.For(EnterTables, _time, _logger) with { Users = _options.Users, HostName = configuration.ServerName };
@@ -209,8 +214,8 @@ public sealed class MailServer : IAsyncDisposable
         await StartDeliveringAsync(first, settings);
         Change(first, sockets);
         ServerControls controls = new(_listeners, _log, _generations, _options.Reload);
-        ControlServer server = new(new ControlActions(_dispatcher!, controls, _counters, _time), _counters, _logger) { Owner = _options.Owner };
-        _control = new Listener(control, _watch, new SessionLimiter(MaxControlClients, MaxControlClients), server.ServeAsync, _logger);
+        ControlServer server = new(new ControlActions(_dispatcher!, controls, _counters, _time), _counters, _logger) { Owner = _options.Owner, Time = _time };
+        _control = new Listener(control, _watch, new SessionLimiter(MaxControlClients, MaxControlClients / 4), server.ServeAsync, _logger);
         _controlling = _control.RunAsync(_stopControl.Token);
         return null;
     }
@@ -266,7 +271,7 @@ public sealed class MailServer : IAsyncDisposable
             [EnvelopeKind.Mda] = new LocalDelivery(_queue!, _privileges!, settings),
             [EnvelopeKind.Bounce] = new BounceDelivery(_queue!, _generations, _time, _counters),
         };
-        _dispatcher = new(_queue!, _scheduler, deliveries, first.ForDispatcher(), _time, _logger, _counters);
+        _dispatcher = new(_queue!, _scheduler, deliveries, first.ForDispatcher(), _time, _logger, _counters, _inFlight);
         if (_options.Serve.PauseMda) _dispatcher.Pause(EnvelopeKinds.Mda);
         if (_options.Serve.PauseMta) _dispatcher.Pause(EnvelopeKinds.Mta);
         // The first deliveries may ask for it at once.

@@ -120,7 +120,7 @@ public sealed class Listener : IDisposable
             await using Connection connection = new(socket, _watch);
             // A PROXY header may change the address later: the place is given back for the one it was taken for.
             System.Net.IPAddress? address = connection.Remote?.Address;
-            SessionAdmission admission = _limiter.Enter(address);
+            SessionAdmission admission = _limiter.Enter(address, connection.Peer?.Uid);
             try
             {
                 await _serve(connection, admission);
@@ -128,7 +128,7 @@ public sealed class Listener : IDisposable
             finally
             {
                 if (admission == SessionAdmission.Admitted)
-                    _limiter.Leave(address);
+                    _limiter.Leave(address, connection.Peer?.Uid);
             }
         }
         catch (SocketException error)

@@ -12,17 +12,22 @@ namespace Posthouse.Tests.Control;
 internal sealed class ControlRig : IServerControls, IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly DeadlineWatch _watch = new(TimeProvider.System);
+    private readonly DeadlineWatch _watch;
     private readonly Listener _listener;
     private readonly Task _running;
 
-    public ControlRig(int maxClients = 10)
+    public ControlRig(int maxClients = 10, int maxPerUser = 10, bool standsStill = false)
     {
+        _watch = new(standsStill ? Mail.Time : TimeProvider.System);
         State = new StateDirectory(Directory.CreateTempSubdirectory("posthouse-control-").FullName);
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.Bind(new UnixDomainSocketEndPoint(State.ControlSocket));
         socket.Listen();
-        Server = new ControlServer(new ControlActions(Mail.Dispatcher, this, Mail.Counters, Mail.Time), Mail.Counters, NullLogger.Instance);
+        Server = new ControlServer(new ControlActions(Mail.Dispatcher, this, Mail.Counters, Mail.Time), Mail.Counters, Mail.Log)
+        {
+            MaxClientsPerUser = maxPerUser,
+            Time = Mail.Time,
+        };
         _listener = new Listener(socket, _watch, new SessionLimiter(maxClients, maxClients), Server.ServeAsync, NullLogger.Instance);
         _running = _listener.RunAsync(_stop.Token);
     }

@@ -15,14 +15,14 @@ internal sealed class DispatcherRig : IAsyncDisposable
 {
     public const long Start = 1_700_000_000;
 
-    public DispatcherRig(DispatcherOptions? options = null, Func<DispatcherRig, IDelivery>? bounces = null, IQueue? store = null)
+    public DispatcherRig(DispatcherOptions? options = null, Func<DispatcherRig, IDelivery>? bounces = null, IQueue? store = null, InFlightRecord? record = null)
     {
         Time = new(DateTimeOffset.FromUnixTimeSeconds(Start));
         Queue = new(store ?? new RamQueue(), new(), Time, Log, Counters);
         Scheduler = new(new RamScheduler(Time));
         Dictionary<EnvelopeKind, IDelivery> deliveries = new() { [EnvelopeKind.Mda] = Local };
         deliveries[EnvelopeKind.Bounce] = bounces?.Invoke(this) ?? Bounces;
-        Dispatcher = new(Queue, Scheduler, deliveries, options ?? new() { ServerName = "mx.example.org" }, Time, Log, Counters);
+        Dispatcher = new(Queue, Scheduler, deliveries, options ?? new() { ServerName = "mx.example.org" }, Time, Log, Counters, record);
         Control = new(Dispatcher);
     }
 
