@@ -59,6 +59,9 @@ public class SubmissionTests
         Assert.Contains("550", refused.Error, StringComparison.Ordinal);
         Assert.NotEqual(0, (await Tool.RunAsync(SourceTree.Executable, ["sendmail"], "Subject: x\n\nbody\n", environment: environment)).ExitCode);
         await server.StopAsync();
+        // With this directory it would wait there.
+        string offline = Path.Combine(server.State, "offline");
+        if (Directory.Exists(offline)) Directory.Delete(offline, recursive: true);
         Tool stopped = await Tool.RunAsync(SourceTree.Executable, ["sendmail", "one@here.example"], "Subject: x\n\nbody\n", environment: environment);
         Assert.Equal(75, stopped.ExitCode);
         Assert.DoesNotContain("Exception", stopped.Error, StringComparison.Ordinal);

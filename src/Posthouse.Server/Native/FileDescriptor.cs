@@ -50,6 +50,37 @@ public static unsafe class FileDescriptor
             return Stat(CurrentDirectory, name, follow ? 0 : NoFollowLink, out status);
     }
 
+    /// <summary>The status of <paramref name="name"/> in an open directory; of the link itself if it is one.</summary>
+    public static int StatusAt(SafeFileHandle directory, string name, out FileStatus status)
+    {
+        fixed (byte* path = PathBytes.Of(name))
+            return Stat((int)directory.DangerousGetHandle(), path, NoFollowLink, out status);
+    }
+
+    /// <summary>Renames within an open directory; what has the new name is replaced.</summary>
+    public static int RenameAt(SafeFileHandle directory, string from, string to)
+    {
+        int descriptor = (int)directory.DangerousGetHandle();
+        fixed (byte* old = PathBytes.Of(from), changed = PathBytes.Of(to))
+            return Libc.renameat(descriptor, old, descriptor, changed) == 0 ? 0 : Errno.Last;
+    }
+
+    /// <summary>Removes <paramref name="name"/>, which is no directory, from an open directory.</summary>
+    public static int RemoveAt(SafeFileHandle directory, string name)
+    {
+        fixed (byte* path = PathBytes.Of(name))
+            return Libc.unlinkat((int)directory.DangerousGetHandle(), path, 0) == 0 ? 0 : Errno.Last;
+    }
+
+    /// <summary>Makes a directory.</summary>
+    public static int MakeDirectory(string path, uint mode)
+    {
+        fixed (byte* name = PathBytes.Of(path)) return Libc.mkdir(name, mode) == 0 ? 0 : Errno.Last;
+    }
+
+    /// <summary>Puts everything of the file system of an open file on stable storage: for who may not open its directory.</summary>
+    public static int SyncFileSystem(SafeFileHandle file) => Libc.syncfs((int)file.DangerousGetHandle()) == 0 ? 0 : Errno.Last;
+
     /// <summary>Puts a file's content and what is needed to find it on stable storage.</summary>
     public static int Sync(SafeFileHandle file) => Repeat(static descriptor => Libc.fsync(descriptor), file);
 

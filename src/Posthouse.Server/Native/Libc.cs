@@ -83,6 +83,15 @@ internal static unsafe partial class Libc
     internal static partial int rename(byte* from, byte* to);
 
     [LibraryImport(Library, SetLastError = true)]
+    internal static partial int renameat(int fromDirectory, byte* from, int toDirectory, byte* to);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int unlinkat(int directory, byte* path, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int syncfs(int descriptor);
+
+    [LibraryImport(Library, SetLastError = true)]
     internal static partial int mkdir(byte* path, uint mode);
 
     [LibraryImport(Library, SetLastError = true)]

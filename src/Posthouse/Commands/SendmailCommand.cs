@@ -1,6 +1,7 @@
 using System.Globalization;
 using Posthouse.Commands.Submission;
 using Posthouse.Server.Model;
+using Posthouse.Server.Processes;
 
 namespace Posthouse.Commands;
 
@@ -16,6 +17,7 @@ public static class SendmailCommand
     public static int Run(string[] args, Terminal? terminal = null, TimeProvider? time = null, Author? author = null)
     {
         terminal ??= Terminal.Process;
+        if (args is [OfflineMail.Argument, var waiting]) return SendOffline(new(waiting), terminal);
         if (SendmailOptions.Parse(args, out string? error) is not { } options)
         {
             terminal.Error.WriteLine($"sendmail: {error}\n{Usage}");
@@ -51,12 +53,34 @@ public static class SendmailCommand
             Return = options.Notification.Return,
             EnvelopeId = options.Notification.EnvelopeId,
         };
-        SubmissionResult result = SubmissionClient.Send(StateDirectory.Find(options.State).SmtpSocket, delivery, draft, options.IsVerbose ? terminal.Error : null);
+        StateDirectory state = StateDirectory.Find(options.State);
+        SubmissionResult result = SubmissionClient.Send(state.SmtpSocket, delivery, draft, options.IsVerbose ? terminal.Error : null);
+        if (result.IsUnanswered)
+        {
+            string? failure = OfflineMessage.Save(state, delivery, draft);
+            if (options.IsVerbose) terminal.Error.WriteLine($"sendmail: {result.Text}; {(failure is null ? "the message waits for a server" : $"the message cannot wait: {failure}")}");
+            if (failure is null) return ExitStatus.Ok;
+        }
         if (result.Status != ExitStatus.Ok)
         {
             terminal.Error.WriteLine($"sendmail: {result.Text}");
             terminal.Error.WriteLine($"sendmail: {DeadLetter.Save(draft, sender, author.Home, time.GetUtcNow())}");
         }
+        return result.Status;
+    }
+
+    // What the server's parent starts, as the owner of a file that waited.
+    private static int SendOffline(StateDirectory state, Terminal terminal)
+    {
+        if (OfflineMessage.Read(terminal.Input) is not { } message)
+        {
+            terminal.Error.WriteLine("it was not written by sendmail");
+            return ExitStatus.Data;
+        }
+        using Draft draft = message.Draft;
+        draft.EncodeIfNeeded();
+        SubmissionResult result = SubmissionClient.Send(state.SmtpSocket, message.Delivery, draft, trace: null);
+        if (result.Status != ExitStatus.Ok) terminal.Error.WriteLine(result.Text);
         return result.Status;
     }
 

@@ -5,6 +5,8 @@ namespace Posthouse.Commands;
 /// <summary>The command line of sendmail. What other implementations know and this one has no use for is taken and ignored.</summary>
 public sealed record SendmailOptions
 {
+    private const int LongestEnvelopeId = 100;
+
     /// <summary>Another command under sendmail's name: <c>-bp</c> is mailq, <c>-bi</c> newaliases; null: send.</summary>
     public char? Mode { get; private init; }
 
@@ -77,10 +79,10 @@ public sealed record SendmailOptions
                 case "-N" when IsNotify(value):
                     options = options with { Notification = options.Notification with { Notify = value } };
                     break;
-                case "-R" when value.ToLowerInvariant() is "full" or "hdrs":
+                case "-R" when IsReturn(value):
                     options = options with { Notification = options.Notification with { Return = value } };
                     break;
-                case "-V" when value.Length <= 100:
+                case "-V" when value.Length <= LongestEnvelopeId:
                     options = options with { Notification = options.Notification with { EnvelopeId = value } };
                     break;
                 case "--state":
@@ -101,11 +103,17 @@ public sealed record SendmailOptions
         return options with { Recipients = [.. reader.Rest.SelectMany(static word => AddressList.Parse(Bytes(word)))] };
     }
 
+    /// <summary>Whether a delivery asks for notifications (RFC 3461) only as the command line could.</summary>
+    public static bool IsNotification(Delivery delivery) =>
+        (delivery.Notify is null || IsNotify(delivery.Notify)) && (delivery.Return is null || IsReturn(delivery.Return)) && (delivery.EnvelopeId ?? "").Length <= LongestEnvelopeId;
+
     /// <summary>The address without brackets; <c>&lt;&gt;</c> and nothing are the null sender.</summary>
     private static string Address(string text) => AddressList.Parse(Bytes(text)) is [var address, ..] ? address : "";
 
     /// <summary>Text as characters that stand for its bytes, as the header of a message is read.</summary>
     private static string Bytes(string text) => System.Text.Encoding.Latin1.GetString(System.Text.Encoding.UTF8.GetBytes(text));
+
+    private static bool IsReturn(string value) => value.ToLowerInvariant() is "full" or "hdrs";
 
     private static bool IsNotify(string value) =>
         value.ToLowerInvariant().Split(',') is var words

@@ -29,6 +29,9 @@ public sealed class Draft : IDisposable
     /// <summary>Whether SMTP cannot carry the body as it is.</summary>
     public bool NeedsEncoding { get; private set; }
 
+    /// <summary>The size of what was read, in bytes.</summary>
+    public long Size => _file.Length;
+
     /// <summary>Reads a message to its end, or, when <paramref name="dotEnds"/>, to a line with only a dot.</summary>
     public static Draft Read(Stream input, bool dotEnds)
     {
@@ -96,6 +99,22 @@ public sealed class Draft : IDisposable
             encoder.Finish();
         else
             stuffer.Finish();
+    }
+
+    /// <summary>Writes the message as it is sent, but without dots stuffed and, unless it was encoded, with the line ends of the body as they came: to be read and sent later.</summary>
+    public void SaveTo(Stream output)
+    {
+        output.Write(Header.ToBytes());
+        _file.Position = Header.Length;
+        if (!NeedsEncoding)
+        {
+            _file.CopyTo(output);
+            return;
+        }
+        byte[] buffer = new byte[64 * 1024];
+        QuotedPrintable encoder = new(output);
+        for (int count; (count = _file.Read(buffer)) > 0;) encoder.Write(buffer.AsSpan(0, count));
+        encoder.Finish();
     }
 
     /// <summary>Writes the message as it came.</summary>

@@ -28,18 +28,20 @@ public sealed class SubmissionClient : IDisposable
     public static SubmissionResult Send(string path, Delivery delivery, Draft draft, TextWriter? trace)
     {
         using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        bool isConnected = false;
         try
         {
             socket.ReceiveTimeout = socket.SendTimeout = (int)s_patience.TotalMilliseconds;
             if (!File.Exists(path))
-                return new SubmissionResult(ExitStatus.Temporary, $"no server is listening on {path}");
+                return new SubmissionResult(ExitStatus.Temporary, $"no server is listening on {path}") { IsUnanswered = true };
             socket.Connect(new UnixDomainSocketEndPoint(path));
+            isConnected = true;
             using SubmissionClient client = new(socket, trace);
             return client.Converse(delivery, draft);
         }
         catch (Exception error) when (error is SocketException or IOException or ArgumentOutOfRangeException)
         {
-            return new SubmissionResult(ExitStatus.Temporary, $"{path}: {error.Message}");
+            return new SubmissionResult(ExitStatus.Temporary, $"{path}: {error.Message}") { IsUnanswered = !isConnected };
         }
     }
 
@@ -52,8 +54,9 @@ public sealed class SubmissionClient : IDisposable
 
     private SubmissionResult Converse(Delivery delivery, Draft draft)
     {
-        if (Read(out string reply) != 220)
-            return Failed("connect", reply);
+        int greeting = Read(out string reply);
+        if (greeting != 220)
+            return Failed("connect", reply) with { IsUnanswered = greeting == 0 };
         if (Ask("EHLO localhost", out reply) != 250)
             return Failed("EHLO", reply);
         _capabilities = [.. reply.Split('\n').Skip(1).Select(static line => line.Split(' ')[0].ToUpperInvariant())];
