@@ -4,19 +4,24 @@ using System.Net.Sockets;
 using System.Text;
 using Posthouse.Server.Native;
 using Posthouse.Server.Processes;
+using Posthouse.Tests.Native;
 
 namespace Posthouse.Tests.Processes;
 
 public class InheritedSocketsTests
 {
-    // Far from the numbers that other tests of this process get.
     private const int First = 700;
     private const int GetDescriptorFlags = 1;
 
+    // Descriptors of fixed numbers would be those of other tests.
     [Fact]
-    public async Task Listening_sockets_are_taken_by_their_addresses_and_all_else_is_closed()
+    public Task Listening_sockets_are_taken_by_their_addresses_and_all_else_is_closed() => OwnProcess.RunAsync(typeof(InheritedSocketsTests), nameof(Inherits));
+
+    /// <summary>Not a test by itself.</summary>
+    [Fact(Explicit = true)]
+    public async Task Inherits()
     {
-        string folder = Directory.CreateTempSubdirectory("posthouse-inherit-").FullName;
+        string folder = OwnProcess.Folder;
         using Socket tcp = Listen(new IPEndPoint(IPAddress.Loopback, 0)), local = Listen(new UnixDomainSocketEndPoint(folder + "/a.sock"));
         using Socket idle = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp), datagram = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         idle.Bind(new IPEndPoint(IPAddress.Loopback, 0));
@@ -29,37 +34,28 @@ public class InheritedSocketsTests
             ["LISTEN_PID"] = "77",
             ["LISTEN_FDNAMES"] = "smtp:local",
         };
-        try
-        {
-            using (InheritedSockets sockets = InheritedSockets.Create(ServiceNotificationTests.Taking(environment), 77, First))
-            {
-                Assert.Empty(environment);
-                Assert.Equal(["smtp", "local"], sockets.Left.Select(static socket => socket.Name));
-                Assert.Equal(
-                    [$"descriptor {First + 2} () does not listen", $"descriptor {First + 3} () is no stream socket", $"descriptor {First + 4} () is no socket", $"descriptor {First + 5} () is not open"],
-                    sockets.Warnings);
-                Assert.Equal([1, 1, -1, -1, -1], Enumerable.Range(First, 5).Select(static descriptor => Libc.fcntl(descriptor, GetDescriptorFlags, 0)));
+        using InheritedSockets sockets = InheritedSockets.Create(ServiceNotificationTests.Taking(environment), 77, First);
+        Assert.Empty(environment);
+        Assert.Equal(["smtp", "local"], sockets.Left.Select(static socket => socket.Name));
+        Assert.Equal(
+            [$"descriptor {First + 2} () does not listen", $"descriptor {First + 3} () is no stream socket", $"descriptor {First + 4} () is no socket", $"descriptor {First + 5} () is not open"],
+            sockets.Warnings);
+        Assert.Equal([1, 1, -1, -1, -1], Enumerable.Range(First, 5).Select(static descriptor => Libc.fcntl(descriptor, GetDescriptorFlags, 0)));
 
-                Assert.Null(sockets.Take(new IPEndPoint(IPAddress.Loopback, 1)));
-                using Socket ours = sockets.Take(tcp.LocalEndPoint!)!;
-                Assert.Null(sockets.Take(tcp.LocalEndPoint!));
-                using Socket ourLocal = sockets.Take(new UnixDomainSocketEndPoint(folder + "/a.sock"))!;
-                Assert.Empty(sockets.Left);
-                foreach (Socket socket in (Socket[])[ours, ourLocal])
-                {
-                    using Socket client = new(socket.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
-                    await client.ConnectAsync(socket.LocalEndPoint!, TestContext.Current.CancellationToken);
-                    using Socket accepted = await socket.AcceptAsync(TestContext.Current.CancellationToken);
-                    await client.SendAsync("ping"u8.ToArray(), TestContext.Current.CancellationToken);
-                    byte[] buffer = new byte[4];
-                    Assert.Equal(4, await accepted.ReceiveAsync(buffer, TestContext.Current.CancellationToken));
-                    Assert.Equal("ping", Encoding.ASCII.GetString(buffer));
-                }
-            }
-        }
-        finally
+        Assert.Null(sockets.Take(new IPEndPoint(IPAddress.Loopback, 1)));
+        using Socket ours = sockets.Take(tcp.LocalEndPoint!)!;
+        Assert.Null(sockets.Take(tcp.LocalEndPoint!));
+        using Socket ourLocal = sockets.Take(new UnixDomainSocketEndPoint(folder + "/a.sock"))!;
+        Assert.Empty(sockets.Left);
+        foreach (Socket socket in (Socket[])[ours, ourLocal])
         {
-            Directory.Delete(folder, recursive: true);
+            using Socket client = new(socket.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+            await client.ConnectAsync(socket.LocalEndPoint!, TestContext.Current.CancellationToken);
+            using Socket accepted = await socket.AcceptAsync(TestContext.Current.CancellationToken);
+            await client.SendAsync("ping"u8.ToArray(), TestContext.Current.CancellationToken);
+            byte[] buffer = new byte[4];
+            Assert.Equal(4, await accepted.ReceiveAsync(buffer, TestContext.Current.CancellationToken));
+            Assert.Equal("ping", Encoding.ASCII.GetString(buffer));
         }
     }
 
