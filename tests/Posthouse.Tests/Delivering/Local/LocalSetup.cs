@@ -13,32 +13,54 @@ namespace Posthouse.Tests.Delivering.Local;
 /// <summary>A queue in memory, a temporary home, and local delivery as the user who runs the test.</summary>
 internal sealed class LocalSetup : IAsyncDisposable
 {
-    public LocalSetup(LocalMethod method, string? wrapper = null, string? wrapperCommand = null)
+    private ServerConfiguration _configuration;
+
+    public LocalSetup(LocalMethod method, string? wrapper = null, string? wrapperCommand = null, TimeProvider? time = null)
     {
         Home = Directory.CreateTempSubdirectory("posthouse-local-").FullName;
         // Identity is not changed here; deliveries refuse an account that is root's, even then.
         uint uid = SystemAccounts.IsRoot ? 65534 : SystemAccounts.EffectiveUser;
         Account = new("tester", uid, uid, Home);
-        LocalAction action = new() { Name = "local", Method = method, Wrapper = wrapper };
-        ServerConfiguration configuration = new()
+        _configuration = new()
         {
-            Actions = new Dictionary<string, DeliveryAction> { ["local"] = action }.ToFrozenDictionary(),
+            Actions = Actions(new() { Name = "local", Method = method, Wrapper = wrapper }),
             Wrappers = wrapper is null ? FrozenDictionary<string, string>.Empty : new Dictionary<string, string> { [wrapper] = wrapperCommand! }.ToFrozenDictionary(),
         };
         Settings = new()
         {
-            Configuration = () => configuration,
-            Accounts = (_, user, _) => new(new AccountAnswer(user == "tester" ? Account : null)),
-            Sources = (_, _) => new(new SourceAnswer(Entry)),
+            Configuration = () => _configuration,
+            Accounts = (_, user, _) => new(new AccountAnswer(user == "tester" ? Account : Others.GetValueOrDefault(user))),
+            Sources = async (_, _) =>
+            {
+                await Gate.Task;
+                return new(Entry);
+            },
+            Users = new(null, new("keys", 64001, 64001, "/"), null, null),
             HostName = "host.example",
             ChangesIdentity = false,
             FileThreads = 2,
         };
-        Privileges = new(Settings, TimeProvider.System, NullLogger.Instance);
+        Privileges = new(Settings, time ?? TimeProvider.System, NullLogger.Instance);
+        Gate.SetResult();
         Queue = new MailQueue(new RamQueue(), new MailQueueOptions(), TimeProvider.System, NullLogger.Instance, new Counters());
     }
 
+    private static FrozenDictionary<string, DeliveryAction> Actions(LocalAction action) => new Dictionary<string, DeliveryAction> { ["local"] = action }.ToFrozenDictionary();
+
     public string Home { get; }
+
+    /// <summary>Users besides the tester.</summary>
+    public Dictionary<string, UserAccount> Others { get; } = [];
+
+    /// <summary>What reading a source waits for.</summary>
+    public TaskCompletionSource Gate { get; set; } = new();
+
+    /// <summary>Puts another method in force, as a reload does.</summary>
+    public void Change(LocalMethod method)
+    {
+        _configuration = _configuration with { Actions = Actions(new() { Name = "local", Method = method }) };
+        Privileges.ForgetConfiguration();
+    }
 
     public UserAccount Account { get; }
 
