@@ -133,7 +133,7 @@ public class ProgramTests
     [Fact]
     public async Task It_leaves_no_core_and_has_a_thousand_files()
     {
-        await using LocalSetup setup = new(new LocalMethod.Mda("ulimit -c > core; ulimit -Sn > files"));
+        await using LocalSetup setup = new(new LocalMethod.Mda("cat > message; ulimit -c > core; ulimit -Sn > files"));
         Assert.Equal(DeliveryOutcome.Delivered, (await setup.DeliverAsync(await setup.AcceptAsync(Message))).Outcome);
         Assert.Equal("0\n", File.ReadAllText(setup.Home + "/core"));
         Assert.InRange(int.Parse(File.ReadAllText(setup.Home + "/files"), CultureInfo.InvariantCulture), 1, 1024);
