@@ -23,6 +23,10 @@ internal sealed class EnginePrivileges : IPrivileges, IDisposable
     private readonly GrantCache _grants;
     private readonly WorkerConnections _workers;
     private readonly KeyedTurns _turns = new();
+    private readonly SemaphoreSlim _fileTurns = new(ParentDeliveries.FileBound);
+    private readonly SemaphoreSlim _passwordTurns = new(ParentDeliveries.PasswordBound);
+    private readonly SemaphoreSlim _startTurns = new(ParentDeliveries.StartBound);
+    private readonly SemaphoreSlim _grantTurns = new(ParentDeliveries.GrantBound);
 
     /// <summary>Asks over <paramref name="parent"/>, which stays the caller's. A program may take <paramref name="programLimit"/>.</summary>
     internal EnginePrivileges(Channel parent, TimeSpan programLimit, TimeProvider time)
@@ -37,21 +41,21 @@ internal sealed class EnginePrivileges : IPrivileges, IDisposable
     /// <inheritdoc/>
     public async ValueTask<ForwardFile> ReadForwardAsync(string action, string user, CancellationToken cancellation)
     {
-        using ChannelAnswer? answer = await _parent.AskAsync(MessageKind.ReadForward, new PayloadWriter().Text(action).Text(user).Payload, s_patience, cancellation);
+        using ChannelAnswer? answer = await AskAsync(_fileTurns, MessageKind.ReadForward, new PayloadWriter().Text(action).Text(user).Payload, cancellation);
         return ExpansionReply.ReadForward(answer);
     }
 
     /// <inheritdoc/>
     public async ValueTask<IncludedFile> OpenIncludeAsync(string action, string key, int index, CancellationToken cancellation)
     {
-        using ChannelAnswer? answer = await _parent.AskAsync(MessageKind.ReadInclude, new PayloadWriter().Text(action).Text(key).Number(index).Payload, s_patience, cancellation);
+        using ChannelAnswer? answer = await AskAsync(_fileTurns, MessageKind.ReadInclude, new PayloadWriter().Text(action).Text(key).Number(index).Payload, cancellation);
         return ExpansionReply.ReadInclude(answer);
     }
 
     /// <inheritdoc/>
     public async ValueTask<PasswordVerdict> CheckPasswordAsync(string user, string password, CancellationToken cancellation)
     {
-        using ChannelAnswer? answer = await _parent.AskAsync(MessageKind.CheckPassword, new PayloadWriter().Text(user).Text(password).Payload, s_patience, cancellation);
+        using ChannelAnswer? answer = await AskAsync(_passwordTurns, MessageKind.CheckPassword, new PayloadWriter().Text(user).Text(password).Payload, cancellation);
         return answer is { Payload: { Length: 1 } payload } ? (PasswordVerdict)payload.Span[0] : PasswordVerdict.Unavailable;
     }
 
@@ -91,7 +95,7 @@ internal sealed class EnginePrivileges : IPrivileges, IDisposable
     {
         ArgumentNullException.ThrowIfNull(envelope);
         if (!DeliveryOrder.TryWrite(new(), envelope, out PayloadWriter order)) return new(null, Fault.Temporary("the envelope is too long for a local delivery"));
-        using ChannelAnswer? answer = await _parent.AskAsync(MessageKind.StartProgram, order.Payload, s_patience, cancellation);
+        using ChannelAnswer? answer = await AskAsync(_startTurns, MessageKind.StartProgram, order.Payload, cancellation);
         if (answer is null) return new(null, DeliveryReply.ToFault(DeliveryReply.NoAnswer));
         if (answer.Payload.Span is [DeliveryReply.OtherKind]) return DeliveryStart.IsFile;
         if (answer.Payload.Span is not [DeliveryReply.Done] || answer.Descriptors.Length != 3) return new(null, DeliveryReply.ToFault(Failure(answer)));
@@ -104,11 +108,25 @@ internal sealed class EnginePrivileges : IPrivileges, IDisposable
     /// <summary>Lets the workers go.</summary>
     public void Dispose() => _workers.Dispose();
 
+    // What is more than the parent answers at a time would be refused: it waits here, since many sessions at once are no failure.
+    private async ValueTask<ChannelAnswer?> AskAsync(SemaphoreSlim turns, MessageKind kind, ReadOnlyMemory<byte> payload, CancellationToken cancellation)
+    {
+        if (!await turns.WaitAsync(s_patience, cancellation)) return null;
+        try
+        {
+            return await _parent.AskAsync(kind, payload, s_patience, cancellation);
+        }
+        finally
+        {
+            turns.Release();
+        }
+    }
+
     private async Task<GrantAnswer> AskAsync(FileDelivery delivery, int lost)
     {
         PayloadWriter head = new PayloadWriter().Flag(delivery.IsJunk).Number(lost);
         if (!DeliveryOrder.TryWrite(head, delivery.Envelope, out PayloadWriter order)) return new(null, DeliveryResult.Temporary("the envelope is too long for a local delivery", 3, 0));
-        using ChannelAnswer? answer = await _parent.AskAsync(MessageKind.GrantFile, order.Payload, s_patience, CancellationToken.None);
+        using ChannelAnswer? answer = await AskAsync(_grantTurns, MessageKind.GrantFile, order.Payload, CancellationToken.None);
         if (answer is null) return new(null, DeliveryReply.NoAnswer);
         PayloadReader reader = new(answer.Payload.Span);
         if (reader.Byte() != DeliveryReply.Done) return new(null, Failure(answer));

@@ -13,11 +13,11 @@ namespace Posthouse.Server.Delivering.Local;
 /// </summary>
 internal sealed class ParentDeliveries : IDisposable
 {
-    // Together fewer than a channel serves at a time.
-    private const int GrantBound = 64;
-    private const int StartBound = 32;
-    private const int FileBound = 64;
-    private const int PasswordBound = 48;
+    // Together fewer than a channel serves at a time. An engine that is well asks no more at a time and waits its turn; one that asks more is refused.
+    internal const int GrantBound = 64;
+    internal const int StartBound = 32;
+    internal const int FileBound = 64;
+    internal const int PasswordBound = 48;
 
     private static readonly DeliveryResult s_busy = DeliveryResult.Temporary("too many deliveries at once", 3, 2);
     private static readonly Fault s_busyFault = Fault.Temporary("Temporary failure", "too many questions at once");
