@@ -51,6 +51,7 @@ internal static class Replies
 
     internal static readonly SmtpReply ServerFull = new(421, new(4, 3, 2), "Too many connections, try again later");
     internal static readonly SmtpReply AddressFull = new(421, new(4, 7, 0), "Too many connections from your address");
+    internal static readonly SmtpReply TlsFull = new(421, new(4, 3, 2), "Too many TLS handshakes, try again later");
     internal static readonly SmtpReply IdleTooLong = new(421, new(4, 4, 2), "Timeout");
     internal static readonly SmtpReply ShuttingDown = new(421, new(4, 3, 2), "Service shutting down");
     internal static readonly SmtpReply InternalError = new(421, new(4, 3, 0), "Temporary internal error");

@@ -77,6 +77,12 @@ internal sealed partial class SmtpSession
 
     private async ValueTask<bool> StartTlsAsync(SmtpReply ready)
     {
+        // After the 220 it would be too late to say so.
+        if (_profile.TlsServer is { Threads.HasRoom: false })
+        {
+            Answer(Replies.TlsFull);
+            return false;
+        }
         Say(ready);
         if (!await FlushAsync())
             return false;

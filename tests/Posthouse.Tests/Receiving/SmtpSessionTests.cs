@@ -271,6 +271,20 @@ public class SmtpSessionTests
     }
 
     [Fact]
+    public async Task Starttls_is_answered_by_421_when_too_many_handshakes_wait()
+    {
+        await using TlsServerFixture tls = new(threads: 0);
+        await using SmtpServerFixture server = new(tls.Profile);
+        Socket client = await server.ConnectAsync();
+        await server.ReadRepliesAsync(client, 1);
+        tls.Crowd();
+        await SmtpServerFixture.SendAsync(client, "EHLO a\r\nNOOP\r\nSTARTTLS\r\n");
+        Assert.EndsWith("250 2.0.0 Ok\r\n421 4.3.2 Too many TLS handshakes, try again later\r\n", await server.ReadToEndAsync(client), StringComparison.Ordinal);
+        await server.Session;
+        Assert.Contains(server.Log, line => line.Contains("Too many TLS handshakes", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Cve_2011_0411_what_was_sent_in_clear_behind_starttls_is_forgotten()
     {
         await using TlsServerFixture tls = new();

@@ -13,10 +13,11 @@ namespace Posthouse.Tests.Receiving;
 /// <summary>A certificate, and users: joe with the password secret, who may send as joe@example.org; the lookup of broken fails.</summary>
 internal sealed class TlsServerFixture : IAsyncDisposable
 {
-    private readonly HandshakeThreads _threads = new(1);
+    private readonly HandshakeThreads _threads;
 
-    public TlsServerFixture()
+    public TlsServerFixture(int threads = 1)
     {
+        _threads = new(threads);
         TestCertificate certificate = TestCertificate.For("mx.example.org");
         CertificateStore store = new(NullLogger.Instance);
         store.Update("mx", ServerCertificate.FromPem(certificate.CertificatePem, certificate.KeyPem));
@@ -26,6 +27,13 @@ internal sealed class TlsServerFixture : IAsyncDisposable
     }
 
     public SessionProfile Profile { get; }
+
+    /// <summary>Lets more wait for the handshake threads than may: they are not there.</summary>
+    public void Crowd()
+    {
+        for (int i = 0; i < 256; i++)
+            _threads.Enter().OnCompleted(static () => { });
+    }
 
     public async Task<SslStream> StartTlsAsync(SmtpServerFixture server, string? address = null, string injected = "")
     {
