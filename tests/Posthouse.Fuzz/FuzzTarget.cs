@@ -22,7 +22,7 @@ public sealed class FuzzTarget
     public static IReadOnlyList<FuzzTarget> All { get; } =
     [
         Of<CommandTarget>(), Of<DataTarget>(), Of<HeaderTarget>(), Of<ReplyTarget>(), Of<ProxyTarget>(), Of<ConfigurationTarget>(), Of<TableFileTarget>(),
-        Of<EnvelopeTarget>(), Of<LogStoreTarget>(),
+        Of<EnvelopeTarget>(), Of<LogStoreTarget>(), Of<SigningTarget>(),
     ];
 
     public string Name { get; }

@@ -8,7 +8,8 @@ namespace Posthouse.Server.Processes;
 
 // A packet is kind (1 byte), number (4 bytes), payload; descriptors travel beside it. Either side may ask; an answer bears the
 // number of its question. One thread receives. A question that is to be served goes to the thread pool, at most
-// MaxServed at a time: beyond that nothing is received, so that whoever floods waits for itself. Sending blocks, at
+// MaxServed at a time: beyond that nothing is received, so that whoever floods waits for itself. Nobody asks more than that at a time,
+// so this happens to the hostile alone; two who flooded each other would each wait for the other to receive. Sending blocks, at
 // the most for s_patience: a peer that does not read that long is as good as dead, and the conversation ends.
 
 /// <summary>A conversation between two processes of the server, over a pair of sockets that only they have. Nothing that the other side sends can do more than end it.</summary>
@@ -26,6 +27,7 @@ internal sealed class Channel : IDisposable
     private readonly Func<ChannelRequest, CancellationToken, ValueTask<ChannelAnswer>> _serve;
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<uint, TaskCompletionSource<ChannelAnswer?>> _waiting = new();
+    private readonly SemaphoreSlim _asking = new(MaxServed);
     private readonly SemaphoreSlim _serving = new(MaxServed);
     private readonly CancellationTokenSource _end = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -50,11 +52,16 @@ internal sealed class Channel : IDisposable
     internal Task Ended => _ended.Task;
 
     /// <summary>
-    /// Asks. Null when there is no answer: the other side has ended, failed to answer, or <paramref name="limit"/> is over.
+    /// Asks, at most 256 questions at a time. Null when there is no answer: the other side has ended, failed to answer, or <paramref name="limit"/> is over.
     /// Descriptors stay the caller's. The answer is to be disposed when it may bring descriptors.
     /// </summary>
     internal async ValueTask<ChannelAnswer?> AskAsync(MessageKind kind, ReadOnlyMemory<byte> payload, TimeSpan limit, CancellationToken cancellation, ReadOnlyMemory<int> descriptors = default)
     {
+        if (!await _asking.WaitAsync(limit, cancellation))
+        {
+            ProcessesLog.NoAnswer(_logger, _peer, kind, limit.TotalSeconds);
+            return null;
+        }
         uint number = Interlocked.Increment(ref _number);
         TaskCompletionSource<ChannelAnswer?> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _waiting[number] = answer;
@@ -73,6 +80,7 @@ internal sealed class Channel : IDisposable
         }
         finally
         {
+            _asking.Release();
             _waiting.TryRemove(number, out _);
             // It may have come at the last moment, with descriptors.
             if (!given && !answer.TrySetResult(null)) (await answer.Task)?.Dispose();

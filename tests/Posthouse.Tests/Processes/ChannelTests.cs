@@ -30,6 +30,26 @@ public class ChannelTests
     }
 
     [Fact]
+    public async Task Two_sides_with_more_questions_than_are_served_at_a_time_do_not_wait_for_each_other()
+    {
+        TaskCompletionSource gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        (Channel left, Channel right) = Pair(Wait, Wait);
+        using (left)
+        using (right)
+        {
+            Task<ChannelAnswer?>[] asked = [.. Enumerable.Range(0, 2000).Select(i => (i % 2 == 0 ? left : right).AskAsync(MessageKind.Ping, new byte[100], s_patience, CancellationToken.None).AsTask())];
+            gate.SetResult();
+            foreach (ChannelAnswer? answer in await Task.WhenAll(asked)) Assert.Equal(100, answer!.Payload.Length);
+        }
+
+        async ValueTask<ChannelAnswer> Wait(ChannelRequest request, CancellationToken cancellation)
+        {
+            await gate.Task;
+            return new ChannelAnswer(request.Payload);
+        }
+    }
+
+    [Fact]
     public async Task Descriptors_travel_with_a_question_and_with_its_answer()
     {
         (Channel left, Channel right) = Pair(Nothing, static (request, _) =>

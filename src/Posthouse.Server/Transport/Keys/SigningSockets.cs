@@ -14,6 +14,8 @@ internal sealed class SigningSockets : IKeySigner, IDisposable
     /// <summary>How long a signature may take.</summary>
     internal static readonly TimeSpan DefaultLimit = TimeSpan.FromSeconds(2);
 
+    private static readonly TimeSpan s_slack = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_shortest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan s_logInterval = TimeSpan.FromSeconds(10);
 
     private readonly TimeSpan _limit;
@@ -99,8 +101,11 @@ internal sealed class SigningSockets : IKeySigner, IDisposable
             return error == Errno.Again ? Outcome.Late : Outcome.Broken;
         }
         bool isShortened = false;
+        TimeSpan left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline);
         try
         {
+            // Some time went by while all sockets were in use.
+            if (left < _limit - s_slack) Shorten();
             while (true)
             {
                 int got = socket.Receive(packet, [], out _);
@@ -115,10 +120,9 @@ internal sealed class SigningSockets : IKeySigner, IDisposable
                     problem = "the keys process is gone";
                     return Outcome.Broken;
                 }
-                TimeSpan left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline);
-                if (left < TimeSpan.FromMilliseconds(1)) break;
-                socket.SetReceiveTimeout(left);
-                isShortened = true;
+                left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline);
+                if (left <= TimeSpan.Zero) break;
+                Shorten();
             }
         }
         finally
@@ -127,6 +131,13 @@ internal sealed class SigningSockets : IKeySigner, IDisposable
         }
         problem = $"no answer within {_limit.TotalSeconds} s";
         return Outcome.Late;
+
+        void Shorten()
+        {
+            // None at all would mean for ever.
+            socket.SetReceiveTimeout(left > s_shortest ? left : s_shortest);
+            isShortened = true;
+        }
     }
 
     private void Failed(string problem)
