@@ -1,0 +1,167 @@
+using System.Globalization;
+using Posthouse.Server.Native;
+using Posthouse.SystemTests.Support;
+
+namespace Posthouse.SystemTests;
+
+/// <summary>
+/// What users of the machine plant where the server, or a delivery on their behalf, will write or read. As root the mail is delivered as the user nobody, and what
+/// is to be protected is root's; otherwise everything is the same user's, and only what would be followed shows.
+/// </summary>
+public class LocalAttackTests
+{
+    private const string IntoHome = """
+        listen on 127.0.0.1 port {port}
+        table people { joe = "{uid}:{gid}:{home}", jane = "{uid}:{gid}:{dir}/jane" }
+        action "x" maildir userbase <people>
+        match from any for any action "x"
+        """;
+
+    // CVE-2015-7687 was about files of users that root opened.
+    [Theory]
+    [InlineData("symbolic link")]
+    [InlineData("hard link")]
+    [InlineData("link to shadow")]
+    [InlineData("named pipe")]
+    [InlineData("directory")]
+    [InlineData("writable by its group")]
+    [InlineData("writable by all")]
+    [InlineData("somebody else's")]
+    [InlineData("device")]
+    public async Task A_forward_file_that_is_not_plainly_the_users_is_not_obeyed(string kind)
+    {
+        await using RunningServer server = await RunningServer.StartAsync(IntoHome);
+        string forward = server.Home + "/.forward", other = server.Folder + "/other", pwned = server.Home + "/pwned";
+        server.WriteOwn(other, $"\"|touch {pwned}\"\n");
+        switch (kind)
+        {
+            case "symbolic link":
+                File.CreateSymbolicLink(forward, other);
+                break;
+            case "hard link":
+                await RunAsync("ln", other, forward);
+                break;
+            case "link to shadow":
+                File.CreateSymbolicLink(forward, "/etc/shadow");
+                break;
+            case "named pipe":
+                await RunAsync("mkfifo", "-m", "600", forward);
+                break;
+            case "directory":
+                Directory.CreateDirectory(forward);
+                break;
+            case "writable by its group" or "writable by all":
+                server.WriteOwn(forward, File.ReadAllText(other));
+                File.SetUnixFileMode(forward, (UnixFileMode)(kind == "writable by all" ? 0b110_000_010 : 0b110_010_000));
+                break;
+            case "somebody else's":
+                if (!SystemAccounts.IsRoot) return;
+                File.WriteAllText(forward, File.ReadAllText(other));
+                break;
+            case "device":
+                File.CreateSymbolicLink(forward, "/dev/zero");
+                break;
+        }
+
+        string reply = await server.SendAsync("joe@example.com", "Subject: first\n\nbody");
+        Assert.True(reply[0] is '2' or '4', reply);
+        // The next user's mail comes through all the same, whatever the first one's file does to who reads it.
+        Assert.Equal(0, FileDescriptor.MakeDirectory(server.Folder + "/jane", 0x1C0));
+        if (SystemAccounts.IsRoot) Assert.Equal(0, FileDescriptor.ChangeOwner(server.Folder + "/jane", server.Account.Uid, server.Account.Gid));
+        await server.AcceptAsync("jane@example.com");
+        await server.WaitForMailAsync(server.Folder + "/jane/Maildir");
+        Assert.False(File.Exists(pwned));
+        Assert.Contains(server.Lines, static line => line.Contains(".forward", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("Maildir")]
+    [InlineData("Maildir/new")]
+    [InlineData("Maildir/tmp")]
+    public async Task A_maildir_that_leads_into_anothers_directory_gives_no_way_in(string place)
+    {
+        if (!SystemAccounts.IsRoot) return;
+        await using RunningServer server = await RunningServer.StartAsync(IntoHome);
+        string victim = Directory.CreateDirectory(server.Folder + "/victim").FullName;
+        foreach (string part in (string[])["tmp", "new", "cur"]) Directory.CreateDirectory($"{victim}/{part}");
+        foreach (string made in Directory.GetDirectories(victim).Append(victim)) File.SetUnixFileMode(made, (UnixFileMode)0b111_101_101);
+        if (place != "Maildir")
+        {
+            foreach (string part in (string[])["", "/tmp", "/new", "/cur"])
+            {
+                if ("Maildir" + part == place) continue;
+                string made = Directory.CreateDirectory(server.Home + "/Maildir" + part).FullName;
+                Assert.Equal(0, FileDescriptor.ChangeOwner(made, server.Account.Uid, server.Account.Gid));
+            }
+        }
+
+        File.CreateSymbolicLink($"{server.Home}/{place}", place == "Maildir" ? victim : victim + place["Maildir".Length..]);
+        await server.AcceptAsync("joe@example.com");
+        await server.WaitForLogAsync("result=TempFail");
+        Assert.Empty(Directory.GetFiles(victim, "*", SearchOption.AllDirectories));
+    }
+
+    [Theory]
+    [InlineData("symbolic link")]
+    [InlineData("dangling link")]
+    [InlineData("hard link")]
+    [InlineData("somebody else's")]
+    [InlineData("named pipe")]
+    [InlineData("directory")]
+    public async Task A_mailbox_that_is_not_plainly_the_users_is_not_written_to(string kind)
+    {
+        string name = "pt" + Guid.NewGuid().ToString("N")[..12], mailbox = $"/var/mail/{name}";
+        if (!SystemAccounts.IsRoot) return;
+        try
+        {
+            await using RunningServer server = await RunningServer.StartAsync($$"""
+                listen on 127.0.0.1 port {port}
+                table people { {{name}} = "{uid}:{gid}:{home}" }
+                action "x" mbox userbase <people>
+                match from any for any action "x"
+                """);
+            string victim = $"/var/mail/{name}.victim";
+            File.WriteAllText(victim, "precious\n");
+            File.SetUnixFileMode(victim, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            switch (kind)
+            {
+                case "symbolic link":
+                    File.CreateSymbolicLink(mailbox, victim);
+                    break;
+                case "dangling link":
+                    File.CreateSymbolicLink(mailbox, server.Folder + "/made");
+                    break;
+                case "hard link":
+                    await RunAsync("ln", victim, mailbox);
+                    break;
+                case "somebody else's":
+                    File.WriteAllText(mailbox, "");
+                    break;
+                case "named pipe":
+                    await RunAsync("mkfifo", "-m", "600", mailbox);
+                    Assert.Equal(0, FileDescriptor.ChangeOwner(mailbox, server.Account.Uid, server.Account.Gid));
+                    break;
+                case "directory":
+                    Directory.CreateDirectory(mailbox);
+                    break;
+            }
+
+            await server.AcceptAsync($"{name}@example.com");
+            await server.WaitForLogAsync("result=TempFail");
+            Assert.Equal("precious\n", File.ReadAllText(victim));
+            Assert.Equal(0, FileDescriptor.Status(victim, out FileStatus status));
+            Assert.Equal((0u, 0x180u), (status.Uid, status.Permissions));
+            Assert.False(File.Exists(server.Folder + "/made"));
+        }
+        finally
+        {
+            await Tool.RunAsync("rm", "-rf", mailbox, mailbox + ".victim", mailbox + ".lock");
+        }
+    }
+
+    private static async Task RunAsync(string program, params string[] arguments)
+    {
+        Tool tool = await Tool.RunAsync(program, arguments);
+        Assert.True(tool.ExitCode == 0, string.Create(CultureInfo.InvariantCulture, $"{program}: {tool}"));
+    }
+}
