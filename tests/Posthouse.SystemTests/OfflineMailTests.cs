@@ -49,7 +49,7 @@ public sealed class OfflineMailTests : IDisposable
         // Without a server it goes on waiting.
         Assert.False(await offline.RoundAsync(TestContext.Current.CancellationToken));
         Assert.Equal(2, Directory.GetFiles(_state.Offline).Length);
-        Assert.Single(_log, static line => line.Contains("waits: no server is listening", StringComparison.Ordinal));
+        Assert.True(_log.Count(static line => line.Contains("waits: no server is listening", StringComparison.Ordinal)) == 1, _log.ToString());
 
         await using RunningServer server = await ServeAsync();
         await offline.RoundAsync(TestContext.Current.CancellationToken);

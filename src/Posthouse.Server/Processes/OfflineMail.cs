@@ -181,9 +181,7 @@ public sealed class OfflineMail
             Libc.close(read);
             return (-1, failure ?? "");
         }
-        using RunningProgram program = new(process.Value, -1, read, _time, s_limit);
-        using CancellationTokenRegistration killing = stop.Register(program.Kill);
-        ProgramExit exit = program.Finish();
+        ProgramExit exit = AwaitedProgram.Finish(process.Value, read, _time, s_limit, stop);
         string said = Encoding.UTF8.GetString(exit.Output).Trim().ReplaceLineEndings(" ");
         return (exit.Signal != 0 || exit.TimedOut ? -1 : exit.Code, said.Length > 0 ? said : exit.TimedOut ? "it took too long" : $"exit status {exit.Code}, signal {exit.Signal}");
     }

@@ -7,6 +7,7 @@ using Posthouse.Server.Processes;
 
 namespace Posthouse.Tests.Native;
 
+[Collection(ProcessCollection.Name)]
 public class LandlockTests
 {
     // The runtime loads managed code when it is first used.

@@ -12,6 +12,7 @@ using OpenFlags = Posthouse.Server.Native.OpenFlags;
 
 namespace Posthouse.Tests.Native;
 
+[Collection(ProcessCollection.Name)]
 public class SeccompTests
 {
     private const int NoSystemCall = 38;

@@ -8,6 +8,7 @@ using Posthouse.Tests.Native;
 
 namespace Posthouse.Tests.Processes;
 
+[Collection(ProcessCollection.Name)]
 public class InheritedSocketsTests
 {
     private const int First = 700;

@@ -2,10 +2,12 @@ using Microsoft.Win32.SafeHandles;
 using Posthouse.Server.Model;
 using Posthouse.Server.Native;
 using Posthouse.Server.Processes;
+using Posthouse.Tests.Native;
 using OpenFlags = Posthouse.Server.Native.OpenFlags;
 
 namespace Posthouse.Tests.Processes;
 
+[Collection(ProcessCollection.Name)]
 public sealed class OfflineDirectoryTests : IDisposable
 {
     private readonly StateDirectory _state = new(Directory.CreateTempSubdirectory("posthouse-offline-").FullName);

@@ -6,6 +6,7 @@ using Posthouse.Tests.Native;
 
 namespace Posthouse.Tests.Processes;
 
+[Collection(ProcessCollection.Name)]
 public class OrphanReaperTests
 {
     [Fact]
