@@ -103,7 +103,8 @@ public class RuleTests
         File.AppendAllText(server.Folder + "/virtuals", "\nnew@b.example six\n");
         int before = server.Lines.Count;
         await Tool.RunAsync("kill", "-HUP", $"{server.ProcessId}");
-        await server.WaitForLogAsync("info: table virtuals: read again", before);
+        await server.WaitForLogAsync("table: virtuals: 9 entries loaded", before);
+        await server.WaitForLogAsync("info: reload: done", before);
         await server.AcceptAsync("new@b.example");
         await server.ReadMailAsync("six");
     }
@@ -118,7 +119,7 @@ public class RuleTests
             """, prepare: server => File.WriteAllText(server.Folder + "/people", server.Fill("joe@example.com {user}\n")));
         await File.WriteAllTextAsync(server.Folder + "/people", server.Fill("ann@example.com {user}\nmalformed\n"), TestContext.Current.CancellationToken);
         await Tool.RunAsync("kill", "-HUP", $"{server.ProcessId}");
-        Assert.Contains("people:2", await server.WaitForLogAsync("the old content stays"), StringComparison.Ordinal);
+        Assert.Contains("people:2:10", await server.WaitForLogAsync("the old configuration stays in force"), StringComparison.Ordinal);
         await server.AcceptAsync("joe@example.com");
         await server.ReadMailAsync("joe");
         Assert.StartsWith("524 ", await server.SendAsync("ann@example.com"), StringComparison.Ordinal);

@@ -28,9 +28,6 @@ internal static partial class HostingLog
     [LoggerMessage(2207, LogLevel.Warning, "warn: table {Table}: {Error}; its old content stays")]
     public static partial void TableUpdateFailed(ILogger logger, string table, string error);
 
-    [LoggerMessage(2208, LogLevel.Information, "info: started by root: deliveries are made as their users, everything else as root until the processes are separated")]
-    public static partial void RunsAsRoot(ILogger logger);
-
     [LoggerMessage(2209, LogLevel.Information, "info: stopping: no new sessions; {Sessions} open")]
     public static partial void Stopping(ILogger logger, int sessions);
 

@@ -13,6 +13,7 @@ namespace Posthouse.Server.Hosting;
 public sealed class MailLog : ILoggerFactory
 {
     private const int Capacity = 4 << 20;
+    private const int AtomicWrite = 4096;
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(5);
 
     private readonly Lock _lock = new();
@@ -113,7 +114,7 @@ public sealed class MailLog : ILoggerFactory
             {
                 if (dropped > 0)
                     _output.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"warn: log: {dropped} lines dropped, the reader of the log was too slow\n")));
-                _output.Write(_draining, 0, length);
+                WriteLines(_draining.AsSpan(0, length));
                 _output.Flush();
             }
             catch (IOException)
@@ -124,6 +125,23 @@ public sealed class MailLog : ILoggerFactory
             if (_draining.Length > 256 << 10) _draining = new byte[16 << 10];
             // Nothing is appended once it is closed.
             if (closed) return;
+        }
+    }
+
+    // The server's processes share one log. A pipe keeps writes of up to 4096 bytes whole (PIPE_BUF, pipe(7)), so each is of whole lines.
+    private void WriteLines(ReadOnlySpan<byte> lines)
+    {
+        while (!lines.IsEmpty)
+        {
+            int end = lines.Length;
+            if (end > AtomicWrite)
+            {
+                end = lines[..AtomicWrite].LastIndexOf((byte)'\n') + 1;
+                if (end == 0) end = lines.IndexOf((byte)'\n') + 1;
+            }
+
+            _output.Write(lines[..end]);
+            lines = lines[end..];
         }
     }
 

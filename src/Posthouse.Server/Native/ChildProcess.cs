@@ -13,6 +13,9 @@ internal static unsafe class ChildProcess
     private const int OpenPidDescriptor = 434;
     private const int NoHang = 1;
     private const int Kill9 = 9;
+    private const int ByProcess = 1;
+    private const int Exited = 4;
+    private const int NoWait = 0x01000000;
 
     /// <summary>
     /// Starts a program in a session (and so process group) of its own, with default signals; descriptor i of
@@ -87,6 +90,13 @@ internal static unsafe class ChildProcess
         signal = status & 0x7f;
         code = signal == 0 ? (status >> 8) & 0xff : 0;
         return result != 0;
+    }
+
+    /// <summary>Waits until a child has ended; it stays to be reaped.</summary>
+    internal static void WaitUntilEnded(int process)
+    {
+        byte* information = stackalloc byte[128];
+        while (Libc.waitid(ByProcess, process, information, Exited | NoWait) != 0 && Errno.Last == Errno.Interrupted) ;
     }
 
     /// <summary>An array of C strings ended by null.</summary>

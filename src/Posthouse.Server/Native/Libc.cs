@@ -137,6 +137,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, SetLastError = true)]
     internal static partial nint syscall(nint number, nint a, nint b, nint c, nint d);
 
+    [LibraryImport(Library)]
+    internal static partial void _exit(int code);
+
     [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int memfd_create(string name, uint flags);
 

@@ -19,7 +19,7 @@ internal sealed record ChildRequest
     /// <summary>The program's environment, NAME=VALUE.</summary>
     internal IReadOnlyList<string> Environment { get; init; } = [];
 
-    /// <summary>For a child that stays this executable: its role, and what that is told.</summary>
+    /// <summary>For a child that stays this executable: its role, and what that is told. For an engine: the state directory.</summary>
     internal IReadOnlyList<string> Words { get; init; } = [];
 
     /// <summary>The working directory (within <see cref="Root"/>); <c>/</c> if it cannot be entered.</summary>

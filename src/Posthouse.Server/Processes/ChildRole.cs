@@ -17,8 +17,8 @@ public static class ChildRole
     internal const int ControlDescriptor = 3;
     private const int FailedExit = 71;
 
-    /// <summary>Whether these are the arguments of a child.</summary>
-    public static bool IsRequested(IReadOnlyList<string> arguments) => arguments is [Argument];
+    /// <summary>Whether these are the arguments of a child. What follows the first tells whoever looks at the list of processes what it is, and nothing else.</summary>
+    public static bool IsRequested(IReadOnlyList<string> arguments) => arguments is [Argument, _];
 
     /// <summary>Runs the child: becomes the program asked for, or does one of <paramref name="tasks"/>, by role; answers the exit code.</summary>
     public static int Run(IReadOnlyDictionary<string, ChildTask> tasks)
@@ -43,6 +43,8 @@ public static class ChildRole
         if (failure is not null) return Fail(failure);
         if (task is null)
         {
+            // Where the kernel cannot, the engine says so when it runs.
+            if (request.IsServer) Landlock.Restrict(EngineSandbox.Rules(new(request.Words[0]), new(request.Arguments), []), LandlockNetwork.Client, out _);
             const string Path = "PATH=";
             string path = request.Environment.FirstOrDefault(static variable => variable.StartsWith(Path, StringComparison.Ordinal)) ?? Path;
             if (!request.IsServer) ProcessIdentity.LimitFiles();

@@ -10,6 +10,9 @@ internal sealed class ChildStarter(OwnExecutable executable)
 {
     private const int PatienceMilliseconds = 30_000;
 
+    /// <summary>The executable that children are.</summary>
+    internal OwnExecutable Executable => executable;
+
     /// <summary>Makes the request for a child that is <paramref name="account"/> (unless identity is not changed).</summary>
     internal static ChildRequest For(UserAccount account, bool changesIdentity, IReadOnlyList<string> arguments, IReadOnlyList<string> environment) =>
         new()
@@ -35,7 +38,7 @@ internal sealed class ChildStarter(OwnExecutable executable)
             return null;
         }
         using Socket control = new(new SafeSocketHandle(ours, ownsHandle: true)) { ReceiveTimeout = PatienceMilliseconds, SendTimeout = PatienceMilliseconds };
-        error = ChildProcess.Spawn([.. executable.Command, ChildRole.Argument], Environment(), [input, output, errors, theirs, .. more], out int process);
+        error = ChildProcess.Spawn([.. executable.Command, ChildRole.Argument, request.Words is [var role, ..] ? role : "program"], Environment(), [input, output, errors, theirs, .. more], out int process);
         Libc.close(theirs);
         if (error != 0)
         {

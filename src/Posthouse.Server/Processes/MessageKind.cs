@@ -24,6 +24,9 @@ internal enum MessageKind : byte
     /// <summary>To the engine: read the tables' files again.</summary>
     UpdateTables = 6,
 
+    /// <summary>To the engine: listening sockets (descriptors) and their addresses, for the configuration that follows.</summary>
+    Sockets = 7,
+
     /// <summary>To the parent: read the configuration again.</summary>
     Reload = 32,
 

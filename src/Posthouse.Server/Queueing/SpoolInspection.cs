@@ -13,6 +13,8 @@ public sealed class SpoolInspection : IAsyncDisposable
     public const string Quarantine = "quarantine";
 
     private const int WalkStep = 512;
+    private static readonly TimeSpan s_lockPatience = TimeSpan.FromSeconds(5);
+
     private readonly SpoolLock _lock;
     private readonly string _spool;
     private readonly QueueKey? _key;
@@ -39,7 +41,8 @@ public sealed class SpoolInspection : IAsyncDisposable
         QueueKey? queueKey = key is null ? null : new QueueKey(key);
         if (!Directory.Exists(state.Path))
             return (null, Fault.Permanent($"there is no state directory {state.Path}"));
-        if (SpoolLock.TryTake(state, out Fault? fault) is not { } held)
+        (SpoolLock? held, Fault? fault) = await SpoolLock.TakeAsync(state, s_lockPatience, time);
+        if (held is null)
             return (null, fault);
         if (asOwner && BecomeOwner(state.Spool) is { } problem)
         {

@@ -15,6 +15,8 @@ public sealed class SpoolLock : IDisposable
     // Nobody else may even open it: whoever can open a file can lock it.
     private const uint Mode = 0x180;
 
+    private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(20);
+
     private readonly SafeFileHandle _file;
 
     private SpoolLock(SafeFileHandle file) => _file = file;
@@ -39,13 +41,39 @@ public sealed class SpoolLock : IDisposable
         return new SpoolLock(file!);
     }
 
+    /// <summary>
+    /// Takes the lock as <see cref="TryTake"/> does. Where its last holder is dead but somebody still has it (the engine of a
+    /// server that was killed, which is ending), waits for that, at most <paramref name="patience"/>.
+    /// </summary>
+    public static async Task<(SpoolLock? Lock, Fault? Fault)> TakeAsync(StateDirectory state, TimeSpan patience, TimeProvider time)
+    {
+        long start = time.GetTimestamp();
+        while (true)
+        {
+            SpoolLock? taken = TryTake(state, out Fault? fault);
+            if (taken is not null || !IsAbandoned(state) || time.GetElapsedTime(start) > patience) return (taken, fault);
+            await Task.Delay(s_poll, time);
+        }
+    }
+
+    /// <summary>The descriptor, for a process that shall hold the lock as well: it ends with the last of them.</summary>
+    public SafeFileHandle File => _file;
+
     /// <summary>Gives the lock back.</summary>
     public void Dispose() => _file.Dispose();
 
-    private static string Holder(SafeFileHandle file)
+    private static bool IsAbandoned(StateDirectory state)
+    {
+        if (FileDescriptor.Open(state.Lock, OpenFlags.ReadOnly | OpenFlags.NoFollow, 0, out SafeFileHandle? file) != 0) return false;
+        using (file) return HolderId(file!) is { } process && !Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}"));
+    }
+
+    private static string Holder(SafeFileHandle file) => HolderId(file) is { } process ? string.Create(CultureInfo.InvariantCulture, $" (process {process})") : "";
+
+    private static int? HolderId(SafeFileHandle file)
     {
         Span<byte> text = stackalloc byte[16];
         int length = RandomAccess.Read(file, text, 0);
-        return int.TryParse(text[..length].TrimEnd((byte)'\n'), NumberStyles.None, CultureInfo.InvariantCulture, out int process) ? $" (process {process})" : "";
+        return int.TryParse(text[..length].TrimEnd((byte)'\n'), NumberStyles.None, CultureInfo.InvariantCulture, out int process) ? process : null;
     }
 }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Posthouse.Server.Configuration;
 using Posthouse.Server.Hosting;
 using Posthouse.Server.Model;
+using Posthouse.Server.Processes;
 
 namespace Posthouse.Commands;
 
@@ -24,6 +25,8 @@ public static class ServeCommand
     /// <summary>Serves, or with <c>-n</c> only checks. Exit status 0 after a stop that was asked for, 1 when it could not serve.</summary>
     public static int Run(string[] args)
     {
+        // Before a file is opened that would get the number of one that is not there.
+        using InheritedSockets inherited = InheritedSockets.FromEnvironment();
         ArgumentReader reader = new(args);
         string? file = null, state = null;
         bool check = false, verbose = false, json = false;
@@ -78,23 +81,17 @@ public static class ServeCommand
             return 1;
         }
 
-        ConfigurationResult result = Read();
-        if (check) return CheckCommand.Report(result, json);
-        foreach (Diagnostic diagnostic in result.Diagnostics) Console.Error.WriteLine(diagnostic);
-        if (result.Configuration is not { } configuration) return 1;
+        ConfigurationReading reading = ConfigurationReading.Read(ConfigurationFile.Find(file), defines, backend, verbose);
+        if (check) return CheckCommand.Report(reading.Result, json);
+        foreach (Diagnostic diagnostic in reading.Result.Diagnostics) Console.Error.WriteLine(diagnostic);
+        if (reading.Configuration is not { } configuration) return 1;
         if (configuration.Queue.Encryption && (options = options with { QueueKey = ReadQueueKey(configuration.Queue) }).QueueKey is not { Length: QueueKeySize })
         {
             Console.Error.WriteLine($"posthouse: the key of the encrypted queue must have exactly {QueueKeySize} bytes");
             return 1;
         }
 
-        return ServeAsync(configuration, Read, options with { State = StateDirectory.Find(state) }, verbose).GetAwaiter().GetResult();
-
-        ConfigurationResult Read()
-        {
-            ConfigurationResult read = ConfigurationFile.Read(file, defines, verbose);
-            return backend is null || read.Configuration is not { } found ? read : read with { Configuration = found with { Queue = found.Queue with { Backend = backend } } };
-        }
+        return ServeAsync(reading, options with { State = StateDirectory.Find(state) }, verbose, inherited).GetAwaiter().GetResult();
     }
 
     // On a terminal the key is asked for; otherwise it is the first line of standard input.
@@ -118,20 +115,21 @@ public static class ServeCommand
         _ => null,
     };
 
-    private static async Task<int> ServeAsync(ServerConfiguration configuration, Func<ConfigurationResult> read, ServeOptions options, bool verbose)
+    private static async Task<int> ServeAsync(ConfigurationReading reading, ServeOptions options, bool verbose, InheritedSockets inherited)
     {
         using Stream error = Console.OpenStandardError();
         using MailLog log = new(error, TimeProvider.System, Environment.GetEnvironmentVariable("POSTHOUSE_LOG") == "json");
         if (verbose) log.Level = LogLevel.Debug;
+        using ServiceNotification supervisor = ServiceNotification.FromEnvironment();
         TaskCompletionSource stop = new(TaskCreationOptions.RunContinuationsAsynchronously);
         s_stopSignals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop), PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop)];
-        await using InProcessServer server = new(options, read, log, TimeProvider.System);
+        await using Parent server = new(options, reading, verbose, inherited, supervisor, log, TimeProvider.System);
         using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
         {
             context.Cancel = true;
             _ = server.ReloadAsync();
         });
-        if (await server.StartAsync(configuration) is { } fault)
+        if (await server.StartAsync() is { } fault)
         {
             Console.Error.WriteLine($"posthouse: {fault.Detail ?? fault.PublicText}");
             return 1;

@@ -251,6 +251,30 @@ public sealed class RunningServer : IAsyncDisposable
     /// <summary>Runs <c>posthouse ctl</c> against this server.</summary>
     public Task<Tool> ControlAsync(params string[] words) => Tool.RunAsync(SourceTree.Executable, ["ctl", "--state", State, .. words]);
 
+    /// <summary>The process ids of the server's children in a role: <c>engine</c>, <c>keys</c>, <c>worker</c>, <c>program</c>.</summary>
+    public int[] ProcessesOf(string role)
+    {
+        List<int> found = [];
+        foreach (string directory in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(directory), NumberStyles.None, CultureInfo.InvariantCulture, out int id)) continue;
+            try
+            {
+                string status = File.ReadAllText($"{directory}/stat");
+                string[] fields = status[(status.LastIndexOf(')') + 2)..].Split(' ');
+                string[] words = File.ReadAllText($"{directory}/cmdline").Split('\0');
+                if (fields[1] == ProcessId.ToString(CultureInfo.InvariantCulture) && fields[0] != "Z" && (words.Contains($"--role={role}") || (words.Contains("--role=child") && words.Contains(role))))
+                    found.Add(id);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                // It has ended meanwhile.
+            }
+        }
+
+        return [.. found];
+    }
+
     /// <summary>SIGTERM; answers the exit code.</summary>
     public async Task<int> StopAsync()
     {
@@ -265,8 +289,17 @@ public sealed class RunningServer : IAsyncDisposable
     public async Task KillAsync()
     {
         if (_process is not { HasExited: false } process) return;
+        int[] children = [.. ProcessesOf("engine"), .. ProcessesOf("keys")];
         process.Kill(entireProcessTree: true);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        await WaitForAsync(() => children.Any(static child => File.Exists($"/proc/{child}/fd/2")) ? null : "", static () => "a child lives");
+    }
+
+    /// <summary>SIGKILL to the process that was started, and to none of its children.</summary>
+    public async Task KillParentAsync()
+    {
+        _process!.Kill(entireProcessTree: false);
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
     }
 
     public async ValueTask DisposeAsync()
