@@ -104,7 +104,7 @@ public class RuleTests
         int before = server.Lines.Count;
         await Tool.RunAsync("kill", "-HUP", $"{server.ProcessId}");
         await server.WaitForLogAsync("table: virtuals: 9 entries loaded", before);
-        await server.WaitForLogAsync("info: reload: done", before);
+        await server.WaitForLogAsync("info: reload: the new configuration is in force", before);
         await server.AcceptAsync("new@b.example");
         await server.ReadMailAsync("six");
     }
