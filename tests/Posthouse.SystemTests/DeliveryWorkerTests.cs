@@ -64,6 +64,74 @@ public class DeliveryWorkerTests
         Assert.NotEqual(worker, Assert.Single(site.Workers));
     }
 
+    // Only root makes mailboxes of others in /var/mail, so only root's server is asked to.
+    [Fact]
+    public async Task A_system_mailbox_that_was_removed_is_made_again_while_its_grant_still_holds()
+    {
+        if (!SystemAccounts.IsRoot) return;
+        string name = "pt" + Guid.NewGuid().ToString("N")[..12], mailbox = $"/var/mail/{name}";
+        await using LocalSite site = new(new LocalMethod.Mbox(), account: new(name, 61235, 61235, "/nonexistent"));
+        try
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                DeliveryResult result = await site.DeliverAsync($"Subject: {i}\r\n\r\nbody\r\n");
+                Assert.Equal((DeliveryOutcome.Delivered, "Delivered"), (result.Outcome, result.Text));
+                Assert.Contains($"Subject: {i}\n", File.ReadAllText(mailbox), StringComparison.Ordinal);
+                Assert.Equal(0, FileDescriptor.Status(mailbox, out FileStatus status));
+                Assert.Equal((61235u, 0x180u), (status.Uid, status.Permissions));
+                if (i > 0) File.Delete(mailbox);
+            }
+        }
+        finally
+        {
+            File.Delete(mailbox);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_link_in_the_place_of_a_system_mailbox_is_refused(bool symbolic)
+    {
+        if (!SystemAccounts.IsRoot) return;
+        string name = "pt" + Guid.NewGuid().ToString("N")[..12], mailbox = $"/var/mail/{name}", victim = mailbox + ".victim";
+        await using LocalSite site = new(new LocalMethod.Mbox(), account: new(name, 61235, 61235, "/nonexistent"));
+        try
+        {
+            File.WriteAllText(victim, "root's\n");
+            if (symbolic) File.CreateSymbolicLink(mailbox, victim);
+            else LocalSite.Run("ln", victim, mailbox);
+            Assert.Equal(DeliveryOutcome.Temporary, (await site.DeliverAsync()).Outcome);
+            Assert.Equal("root's\n", File.ReadAllText(victim));
+            // Planted while a grant holds.
+            File.Delete(mailbox);
+            Assert.Equal(DeliveryOutcome.Delivered, (await site.DeliverAsync()).Outcome);
+            File.Delete(mailbox);
+            if (symbolic) File.CreateSymbolicLink(mailbox, victim);
+            else LocalSite.Run("ln", victim, mailbox);
+            Assert.Equal(DeliveryOutcome.Temporary, (await site.DeliverAsync()).Outcome);
+            Assert.Equal("root's\n", File.ReadAllText(victim));
+        }
+        finally
+        {
+            File.Delete(mailbox);
+            File.Delete(victim);
+        }
+    }
+
+    [Fact]
+    public async Task A_worker_is_a_process_of_its_user_that_can_gain_nothing_and_leaves_no_core()
+    {
+        await using LocalSite site = new(new LocalMethod.Maildir());
+        Assert.Equal(DeliveryOutcome.Delivered, (await site.DeliverAsync()).Outcome);
+        int worker = Assert.Single(site.Workers);
+        string status = File.ReadAllText($"/proc/{worker}/status");
+        Assert.Contains($"\nUid:\t{site.Account.Uid}\t{site.Account.Uid}\t{site.Account.Uid}\t{site.Account.Uid}\n", status, StringComparison.Ordinal);
+        Assert.Contains("\nNoNewPrivs:\t1\n", status, StringComparison.Ordinal);
+        Assert.Contains("Max core file size        0                    0 ", File.ReadAllText($"/proc/{worker}/limits"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Nothing_is_delivered_as_root()
     {

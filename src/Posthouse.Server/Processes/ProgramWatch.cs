@@ -33,12 +33,12 @@ internal sealed unsafe class ProgramWatch : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Reserves a place for one program; false when there is none. Give it back by <see cref="Release"/>, or fill it by <see cref="Add"/>.</summary>
-    internal bool TryReserve()
+    /// <summary>Reserves a place for one program; false when <paramref name="most"/> are taken. Give it back by <see cref="Release"/>, or fill it by <see cref="Add"/>.</summary>
+    internal bool TryReserve(int most)
     {
         lock (_running)
         {
-            if (_disposed || _reserved == Bound) return false;
+            if (_disposed || _reserved >= Math.Min(most, Bound)) return false;
             _reserved++;
             return true;
         }

@@ -111,7 +111,7 @@ internal sealed class EnginePrivileges : IPrivileges, IDisposable
     // What is more than the parent answers at a time would be refused: it waits here, since many sessions at once are no failure.
     private async ValueTask<ChannelAnswer?> AskAsync(SemaphoreSlim turns, MessageKind kind, ReadOnlyMemory<byte> payload, CancellationToken cancellation)
     {
-        if (!await turns.WaitAsync(s_patience, cancellation)) return null;
+        if (payload.Length > Channel.MaxPayload || !await turns.WaitAsync(s_patience, cancellation)) return null;
         try
         {
             return await _parent.AskAsync(kind, payload, s_patience, cancellation);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 using Posthouse.Plugs;
 using Posthouse.Server.Model;
 using Posthouse.Server.Processes;
@@ -18,6 +19,9 @@ internal sealed class ParentDeliveries : IDisposable
     internal const int StartBound = 32;
     internal const int FileBound = 64;
     internal const int PasswordBound = 48;
+
+    // Beyond what the configuration allows the engine: programs whose end it has heard of before the parent is done with them.
+    private const int ProgramSlack = 16;
 
     private static readonly DeliveryResult s_busy = DeliveryResult.Temporary("too many deliveries at once", 3, 2);
     private static readonly Fault s_busyFault = Fault.Temporary("Temporary failure", "too many questions at once");
@@ -107,8 +111,8 @@ internal sealed class ParentDeliveries : IDisposable
         if (plan is LocalPlan.Store) return new(new[] { DeliveryReply.OtherKind });
         if (plan is not LocalPlan.Run run) return DeliveryReply.Of(failure ?? DeliveryResult.Temporary("the action runs no program", 3, 5));
         if (run.Target is not null && Prepare(run.Target, run.Account).Failure is { } refused) return DeliveryReply.Of(refused);
-        (Microsoft.Win32.SafeHandles.SafeFileHandle[]? ends, failure) =
-            await Task.Factory.StartNew(() => _programs.Start(run, envelope), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        (SafeFileHandle[]? ends, failure) =
+            await Task.Factory.StartNew(() => _programs.Start(run, envelope, _settings.Configuration().Mda.MaxSessions + ProgramSlack), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         return ends is null ? DeliveryReply.Of(failure!) : new(new[] { DeliveryReply.Done }, ends);
     }
 

@@ -13,10 +13,10 @@ internal sealed class ProgramStarter(LocalSettings settings, TimeProvider time, 
     private readonly ChildStarter _starter = new(settings.Executable);
     private readonly ProgramWatch _watch = new(time);
 
-    /// <summary>Starts a program: the engine's ends of its input, its output and its status socket; or why it did not start.</summary>
-    internal (SafeFileHandle[]? Ends, DeliveryResult? Failure) Start(LocalPlan.Run run, Envelope envelope)
+    /// <summary>Starts a program, unless <paramref name="most"/> run: the engine's ends of its input, its output and its status socket; or why it did not start.</summary>
+    internal (SafeFileHandle[]? Ends, DeliveryResult? Failure) Start(LocalPlan.Run run, Envelope envelope, int most)
     {
-        if (!_watch.TryReserve()) return (null, DeliveryResult.Temporary("too many delivery programs run", 3, 2));
+        if (!_watch.TryReserve(most)) return (null, DeliveryResult.Temporary("too many delivery programs run", 3, 2));
         string[] environment = [.. DeliveryEnvironment.Of(envelope, run.Account).Concat(run.Command.Variables).Select(static variable => $"{variable.Key}={variable.Value}")];
         ChildRequest request = ChildStarter.For(run.Account, settings.ChangesIdentity, run.Command.Arguments, environment);
         int read = -1, write = -1, output = -1, errors = -1, ours = -1, theirs = -1, copy = -1;
