@@ -16,12 +16,12 @@ public static class ForwardReader
     /// <summary>The size from which a .forward is too large, in bytes.</summary>
     public const int SizeBound = 4096;
 
-    /// <summary>As <see cref="Read(UserAccount, ILogger)"/>, for root: what the user could not open is not opened.</summary>
-    public static ForwardFile ReadAsOwner(UserAccount account, ILogger logger)
+    /// <summary>As <see cref="Read(UserAccount, ILogger)"/>, for root: what the user, with these supplementary groups, could not open is not opened.</summary>
+    public static ForwardFile ReadAsOwner(UserAccount account, ReadOnlySpan<uint> groups, ILogger logger)
     {
         if (!ThreadIdentity.CanChange || account.Uid == 0) return Read(account, logger);
         ForwardFile? file = null;
-        return ThreadIdentity.TryRun(account.Uid, account.Gid, SystemAccounts.Groups(account), () => file = Read(account, logger))
+        return ThreadIdentity.TryRun(account.Uid, account.Gid, groups, () => file = Read(account, logger))
             ? file! : Fail($"cannot become {account.Name}");
     }
 

@@ -21,6 +21,7 @@ internal sealed class EnginePrivileges : IPrivileges, IDisposable
     private readonly TimeSpan _programLimit;
     private readonly TimeProvider _time;
     private readonly GrantCache _grants;
+    private readonly ForwardCache _forwards;
     private readonly WorkerConnections _workers;
     private readonly KeyedTurns _turns = new();
     private readonly SemaphoreSlim _fileTurns = new(ParentDeliveries.FileBound);
@@ -35,14 +36,19 @@ internal sealed class EnginePrivileges : IPrivileges, IDisposable
         _programLimit = programLimit;
         _time = time;
         _grants = new(time);
+        _forwards = new(time);
         _workers = new(time);
     }
 
     /// <inheritdoc/>
     public async ValueTask<ForwardFile> ReadForwardAsync(string action, string user, CancellationToken cancellation)
     {
+        if (_forwards.Find(action, user) is { } known) return known;
+        long since = _time.GetTimestamp();
         using ChannelAnswer? answer = await AskAsync(_fileTurns, MessageKind.ReadForward, new PayloadWriter().Text(action).Text(user).Payload, cancellation);
-        return ExpansionReply.ReadForward(answer);
+        ForwardFile file = ExpansionReply.ReadForward(answer);
+        _forwards.Keep(action, user, file, since);
+        return file;
     }
 
     /// <inheritdoc/>
@@ -103,7 +109,11 @@ internal sealed class EnginePrivileges : IPrivileges, IDisposable
     }
 
     /// <inheritdoc/>
-    public void ForgetConfiguration() => _grants.Clear();
+    public void ForgetConfiguration()
+    {
+        _grants.Clear();
+        _forwards.Clear();
+    }
 
     /// <summary>Lets the workers go.</summary>
     public void Dispose() => _workers.Dispose();

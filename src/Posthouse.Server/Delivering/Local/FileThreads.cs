@@ -13,10 +13,10 @@ internal sealed class FileThreads(int count) : IDisposable
     private int _idle;
     private bool _ended;
 
-    /// <summary>Runs <paramref name="work"/> on one of the threads.</summary>
+    /// <summary>Runs <paramref name="work"/> on one of the threads, and there goes on whatever waits for it: another thread would cost more than what is left to do.</summary>
     internal Task<T> RunAsync<T>(Func<T> work)
     {
-        TaskCompletionSource<T> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<T> done = new();
         lock (_work)
         {
             ObjectDisposedException.ThrowIf(_ended, this);

@@ -20,6 +20,7 @@ internal sealed class ParentFiles(Func<ConfiguredTables> current, TimeProvider t
     private const int Threads = 16;
 
     private readonly FileThreads _threads = new(Threads);
+    private readonly GroupCache _groups = new(time);
 
     /// <inheritdoc/>
     public async ValueTask<ForwardFile> ReadForwardAsync(string action, string user, CancellationToken cancellation)
@@ -30,7 +31,7 @@ internal sealed class ParentFiles(Func<ConfiguredTables> current, TimeProvider t
         if (account is null) return new(null, Fault.Temporary("Temporary failure", failure ?? $"there is no user {user}"));
         try
         {
-            return await _threads.RunAsync(() => ForwardReader.ReadAsOwner(account, logger)).WaitAsync(s_patience, time, cancellation);
+            return await _threads.RunAsync(() => ForwardReader.ReadAsOwner(account, ThreadIdentity.CanChange ? _groups.Of(account) : [], logger)).WaitAsync(s_patience, time, cancellation);
         }
         catch (TimeoutException)
         {
