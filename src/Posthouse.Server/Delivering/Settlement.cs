@@ -42,6 +42,9 @@ internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProv
                     await ReportSuccessAsync(envelope, result);
                     await DeleteAsync(envelope.Id);
                     break;
+                case DeliveryOutcome.Replaced:
+                    await DeleteAsync(envelope.Id);
+                    break;
                 case DeliveryOutcome.Permanent:
                     _permanent.Add();
                     if (result.Status is { Subject: 4, Detail: 6 })
@@ -58,7 +61,7 @@ internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProv
         {
             // A bug, since failures of the store are values. What was delivered must not be delivered again by us; the rest is tried again.
             DeliveringLog.NotRecorded(logger, envelope.Id, result.Outcome.ToString(), exception);
-            if (result.Outcome == DeliveryOutcome.Delivered)
+            if (result.Outcome is DeliveryOutcome.Delivered or DeliveryOutcome.Replaced)
                 Forget(envelope.Id);
             else
                 scheduler.Update(ScheduledEnvelope.From(envelope with { Tries = envelope.Tries + 1 }));
@@ -202,6 +205,12 @@ internal sealed class Settlement(MailQueue queue, IScheduler scheduler, TimeProv
     {
         if (!logger.IsEnabled(LogLevel.Information))
             return;
+        if (result.Outcome == DeliveryOutcome.Replaced)
+        {
+            LogEnd(envelope, "Expand", result.Text);
+            return;
+        }
+
         string session = envelope.Session ?? "0000000000000000";
         string delay = DelayText.Of(Now() - envelope.Created);
         string outcome = result.Outcome switch { DeliveryOutcome.Delivered => "Ok", DeliveryOutcome.Permanent => "PermFail", _ => "TempFail" };

@@ -268,7 +268,7 @@ public sealed class MailServer : IAsyncDisposable
         _scheduler = scheduling.Backend == "null" ? new NullScheduler(_time) : new RamScheduler(_time, new() { MaxInFlight = scheduling.MaxInflight });
         Dictionary<EnvelopeKind, IDelivery> deliveries = new()
         {
-            [EnvelopeKind.Mda] = new LocalDelivery(_queue!, _privileges!, settings),
+            [EnvelopeKind.Mda] = new ExpandingDelivery(new LocalDelivery(_queue!, _privileges!, settings), _queue!, _generations, _time),
             [EnvelopeKind.Bounce] = new BounceDelivery(_queue!, _generations, _time, _counters),
         };
         _dispatcher = new(_queue!, _scheduler, deliveries, first.ForDispatcher(), _time, _logger, _counters, _inFlight);

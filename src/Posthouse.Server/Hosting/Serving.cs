@@ -31,6 +31,7 @@ internal sealed class Serving : IAsyncDisposable
         Names = names;
         ResolverOptions options = new() { Time = parts.Time, Logger = parts.Logger };
         Recipients = new(configuration, tables, parts.Privileges, options);
+        Sources = new(configuration, tables, parts.Privileges);
         _route = new(() => Recipients, configuration.ServerName);
     }
 
@@ -45,6 +46,9 @@ internal sealed class Serving : IAsyncDisposable
 
     /// <summary>Its rules.</summary>
     public RecipientResolver Recipients { get; }
+
+    /// <summary>What envelopes that stand for an entry of an alias or .forward stand for.</summary>
+    public SourceReader Sources { get; }
 
     /// <summary>Its listeners, the local socket first.</summary>
     public IReadOnlyList<Door> Doors => _doors;

@@ -1,6 +1,6 @@
 namespace Posthouse.Server.Model;
 
-/// <summary>The three ways in which a try to deliver ends.</summary>
+/// <summary>The ways in which a try to deliver ends.</summary>
 public enum DeliveryOutcome
 {
     /// <summary>Done.</summary>
@@ -11,4 +11,7 @@ public enum DeliveryOutcome
 
     /// <summary>To be returned to the sender.</summary>
     Permanent,
+
+    /// <summary>Other envelopes have taken its place and are in the queue: it is deleted, and nobody is told.</summary>
+    Replaced,
 }

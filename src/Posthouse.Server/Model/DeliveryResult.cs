@@ -17,6 +17,9 @@ public sealed record DeliveryResult(DeliveryOutcome Outcome, EnhancedCode Status
     /// <summary>To be returned to the sender.</summary>
     public static DeliveryResult Permanent(string text, ushort subject = 0, ushort code = 0) => new(DeliveryOutcome.Permanent, new(5, subject, code), text);
 
+    /// <summary>Other envelopes, already in the queue, have taken its place.</summary>
+    public static DeliveryResult Replaced(string text) => new(DeliveryOutcome.Replaced, new(2, 0, 0), text);
+
     /// <summary>The result that a fault amounts to.</summary>
     public static DeliveryResult Of(Fault fault) =>
         new(fault.IsPermanent ? DeliveryOutcome.Permanent : DeliveryOutcome.Temporary, fault.Status, fault.PublicText);

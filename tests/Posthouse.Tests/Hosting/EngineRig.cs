@@ -90,10 +90,26 @@ internal sealed class EngineRig : IPrivileges, IAsyncDisposable
     }
 
     /// <summary>Has everything in the queue tried now.</summary>
-    public async Task ScheduleAsync()
+    public Task ScheduleAsync() => ControlAsync(ControlVerb.Schedule, "all");
+
+    /// <summary>Has everything in the queue tried, again and again, until something is so.</summary>
+    public async Task TryUntilAsync(Func<bool> condition, string what)
+    {
+        using CancellationTokenSource deadline = new(s_patience);
+        using PeriodicTimer poll = new(TimeSpan.FromMilliseconds(50));
+        while (!condition())
+        {
+            Assert.False(deadline.IsCancellationRequested, $"not within {s_patience.TotalSeconds} s: {what}; the log:\n{Log}");
+            await ScheduleAsync();
+            await poll.WaitForNextTickAsync();
+        }
+    }
+
+    /// <summary>Asks by the control socket for something that must be done.</summary>
+    public async Task ControlAsync(string verb, string argument)
     {
         using ControlClient? control = ControlClient.Connect(State, out _);
-        Assert.True(await Task.Run(() => control!.Ask(new ControlRequest(ControlVerb.Schedule, "all")).Last().Ok));
+        Assert.True(await Task.Run(() => control!.Ask(new ControlRequest(verb, argument)).Last().Ok));
     }
 
     /// <summary>Does what the parent does at a reload.</summary>
@@ -177,7 +193,8 @@ internal sealed class EngineRig : IPrivileges, IAsyncDisposable
         return DeliveryResult.Delivered("Delivered");
     }
 
-    ValueTask<DeliveryStart> IPrivileges.StartDeliveryAsync(Envelope envelope, CancellationToken cancellation) => throw new InvalidOperationException();
+    // As the parent answers for an entry that is not there.
+    ValueTask<DeliveryStart> IPrivileges.StartDeliveryAsync(Envelope envelope, CancellationToken cancellation) => new(new DeliveryStart(null, Fault.Temporary($"{envelope.Source} is gone", null, 3, 5)));
 
     private static IReadOnlyList<(EndPoint EndPoint, Socket Socket)> Copies(IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets) =>
         [.. sockets.Select(static one => (one.EndPoint, new Socket(new SafeSocketHandle(Libc.fcntl((int)one.Socket.Handle, 1030, 0), ownsHandle: true))))];

@@ -186,8 +186,7 @@ public sealed class ReloadTests
         Assert.Contains("TempFail", rig.Log, StringComparison.Ordinal);
         Assert.Empty(rig.Delivered);
         await rig.ReloadedAsync(EngineRig.Taking("a.example"));
-        await rig.ScheduleAsync();
-        await EngineRig.UntilAsync(() => rig.Delivered.Contains(("a.example", "joe@a.example")), "the delivery is tried again and succeeds");
+        await rig.TryUntilAsync(() => rig.Delivered.Contains(("a.example", "joe@a.example")), "the delivery is tried again and succeeds");
     }
 
     [Fact]
