@@ -159,6 +159,73 @@ public class LocalAttackTests
         }
     }
 
+    // Whoever can write to the directory that a server of root's is started on could have root give away any directory.
+    [Theory]
+    [InlineData("spool")]
+    [InlineData("offline")]
+    [InlineData("lock")]
+    [InlineData("empty")]
+    public async Task A_link_in_the_state_directory_is_not_followed(string name)
+    {
+        // Whoever serves as an ordinary user may keep the spool elsewhere: nothing is given away.
+        if (!SystemAccounts.IsRoot && name is "spool" or "empty") return;
+        string victim = Directory.CreateTempSubdirectory("posthouse-victim-").FullName;
+        try
+        {
+            string file = victim + "/file";
+            File.WriteAllText(file, "precious\n");
+            Assert.Equal(0, FileDescriptor.Status(victim, out FileStatus before));
+            // It may serve without, or refuse; the other end of the link is what matters.
+            Tool refused = await TryServingAsync(server =>
+            {
+                Directory.CreateDirectory(server.State);
+                File.CreateSymbolicLink(Path.Combine(server.State, name), name == "lock" ? file : victim);
+            });
+            Assert.DoesNotContain("Exception", refused.Error, StringComparison.Ordinal);
+            Assert.Equal(0, FileDescriptor.Status(victim, out FileStatus after));
+            Assert.Equal((before.Uid, before.Permissions), (after.Uid, after.Permissions));
+            Assert.Equal([file], Directory.GetFileSystemEntries(victim));
+            Assert.Equal("precious\n", File.ReadAllText(file));
+        }
+        finally
+        {
+            Directory.Delete(victim, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Root_does_not_serve_from_a_directory_that_others_may_change()
+    {
+        if (!SystemAccounts.IsRoot) return;
+        foreach (bool isOwned in (bool[])[true, false])
+        {
+            Tool refused = await TryServingAsync(server =>
+            {
+                Directory.CreateDirectory(server.State);
+                if (isOwned) Assert.Equal(0, FileDescriptor.ChangeOwner(server.State, server.Account.Uid, server.Account.Gid));
+                else Assert.Equal(0, FileDescriptor.ChangeMode(server.State, 0x1FF));
+            });
+            Assert.Equal(1, refused.ExitCode);
+            Assert.Contains("cannot use the state directory", refused.Error, StringComparison.Ordinal);
+        }
+    }
+
+    // Serves until it is ready or has refused.
+    private static async Task<Tool> TryServingAsync(Action<RunningServer> prepare)
+    {
+        try
+        {
+            await using RunningServer server = await RunningServer.StartAsync(prepare: prepare);
+            await server.AcceptAsync("you@example.org");
+            await server.WaitForMailAsync("you");
+            return new(await server.StopAsync(), "", string.Join('\n', server.Lines));
+        }
+        catch (InvalidOperationException error)
+        {
+            return new(1, "", error.Message);
+        }
+    }
+
     private static async Task RunAsync(string program, params string[] arguments)
     {
         Tool tool = await Tool.RunAsync(program, arguments);

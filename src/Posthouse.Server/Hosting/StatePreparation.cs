@@ -25,6 +25,7 @@ internal sealed class StatePreparation(StateDirectory state, UserAccount? engine
         try
         {
             Directory.CreateDirectory(state.Path);
+            if (engine is not null && Untrusted() is { } why) return Fail(why);
             Directory.CreateDirectory(state.Spool, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             if (engine is not null) Directory.CreateDirectory(EmptyOf(state), UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
         }
@@ -47,6 +48,17 @@ internal sealed class StatePreparation(StateDirectory state, UserAccount? engine
             if (changed > 0) ParentLog.SpoolHandedOver(logger, changed, engine.Name);
         }
         return null;
+    }
+
+    // Whoever may change it could have root follow links of theirs, or lock the keys process into a directory of theirs.
+    private string? Untrusted()
+    {
+        if (FileDescriptor.Status(state.Path, out FileStatus status) is not 0 and int error) return Errno.Text(error);
+        if (status.Uid != SystemAccounts.EffectiveUser) return $"it belongs to user {status.Uid}";
+        if (status.IsWritableByOthers) return "others may write to it";
+        string empty = EmptyOf(state);
+        return FileDescriptor.Status(empty, out status, follow: false) == 0 && (!status.IsDirectory || status.Uid != SystemAccounts.EffectiveUser || status.IsWritableByOthers)
+            ? $"{empty} is not a directory of its own" : null;
     }
 
     private int HandOver(SafeFileHandle directory, int depth)

@@ -295,6 +295,13 @@ public sealed class RunningServer : IAsyncDisposable
         await WaitForAsync(() => children.Any(static child => File.Exists($"/proc/{child}/fd/2")) ? null : "", static () => "a child lives");
     }
 
+    /// <summary>Waits until it has ended by itself; answers the exit code.</summary>
+    public async Task<int> WaitForExitAsync()
+    {
+        await _process!.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        return _process.ExitCode;
+    }
+
     /// <summary>SIGKILL to the process that was started, and to none of its children.</summary>
     public async Task KillParentAsync()
     {
