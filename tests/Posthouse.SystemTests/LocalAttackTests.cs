@@ -210,6 +210,39 @@ public class LocalAttackTests
         }
     }
 
+    // A spool that another user has worked on becomes the engine's; that user may have linked anything into it before.
+    [Fact]
+    public async Task A_spool_that_changes_hands_gives_nothing_else_away()
+    {
+        if (!SystemAccounts.IsRoot) return;
+        const uint Old = 65533;
+        string victim = "";
+        await using RunningServer server = await RunningServer.StartAsync(prepare: prepared =>
+        {
+            string spool = Path.Combine(prepared.State, "spool");
+            victim = prepared.Folder + "/victim";
+            File.WriteAllText(victim, "precious\n");
+            Directory.CreateDirectory(spool + "/sub");
+            File.CreateSymbolicLink(spool + "/link", victim);
+            File.CreateSymbolicLink(spool + "/sub/link", prepared.Folder);
+            Assert.Equal("", LocalSite.Run("ln", victim, spool + "/hard"));
+            Assert.Equal("", LocalSite.Run("mkfifo", spool + "/pipe"));
+            File.WriteAllText(spool + "/plain", "x");
+            foreach (string path in (string[])[spool, spool + "/sub", spool + "/plain"]) Assert.Equal(0, FileDescriptor.ChangeOwner(path, Old, Old));
+        });
+        foreach (string path in (string[])[victim, server.Folder])
+        {
+            Assert.Equal(0, FileDescriptor.Status(path, out FileStatus status));
+            Assert.Equal(0u, status.Uid);
+        }
+
+        Assert.Equal(0, FileDescriptor.Status(Path.Combine(server.State, "spool", "plain"), out FileStatus plain));
+        Assert.Equal(server.Account.Uid, plain.Uid);
+        Assert.Equal("precious\n", File.ReadAllText(victim));
+        await server.AcceptAsync("you@example.org");
+        await server.ReadMailAsync("you");
+    }
+
     // Serves until it is ready or has refused.
     private static async Task<Tool> TryServingAsync(Action<RunningServer> prepare)
     {
