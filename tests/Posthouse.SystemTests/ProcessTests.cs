@@ -85,9 +85,8 @@ public class ProcessTests
             // Nothing but sockets, pipes, the log and what the runtime has for itself.
             Assert.All(Descriptors(keys), static target => Assert.True(!target.StartsWith('/') || target.StartsWith("/dev/", StringComparison.Ordinal), target));
             Assert.Empty(Directory.EnumerateFileSystemEntries($"/proc/{keys}/root"));
+            Assert.Equal(Path.Combine(server.State, "spool"), new DirectoryInfo($"/proc/{engine}/cwd").ResolveLinkTarget(true)?.FullName ?? "");
         }
-
-        Assert.Equal(Path.Combine(server.State, "spool"), new DirectoryInfo($"/proc/{engine}/cwd").ResolveLinkTarget(true)?.FullName ?? "");
     }
 
     [Theory]

@@ -44,8 +44,9 @@ public sealed class RecordedEnvironment : IConfigurationEnvironment
     /// <inheritdoc/>
     public TableFile ReadTable(string path)
     {
-        bool isList = Reader(RecordedQuestion.Table, path) is { } answer && new PayloadReader(answer).Flag();
-        return TableFile.Parse(default, path, isList ? TableKind.List : TableKind.Mapping);
+        if (Reader(RecordedQuestion.Table, path) is not { } answer) return TableFile.Known(path, TableKind.Mapping, isEmpty: true);
+        PayloadReader reader = new(answer);
+        return TableFile.Known(path, reader.Flag() ? TableKind.List : TableKind.Mapping, reader.Flag());
     }
 
     /// <inheritdoc/>

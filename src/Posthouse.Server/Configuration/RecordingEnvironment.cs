@@ -36,7 +36,7 @@ public sealed class RecordingEnvironment(IConfigurationEnvironment inner) : ICon
     {
         TableFile table = inner.ReadTable(path);
         // The entries are read again, and kept up to date, by whoever serves the table.
-        _answers[(RecordedQuestion.Table, path)] = writer => writer.Flag(table.Kind == TableKind.List);
+        _answers[(RecordedQuestion.Table, path)] = writer => writer.Flag(table.Kind == TableKind.List).Flag(table.IsEmpty);
         return table;
     }
 

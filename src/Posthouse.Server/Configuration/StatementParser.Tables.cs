@@ -100,7 +100,7 @@ internal sealed partial class StatementParser
         }
         _entries[table.Name] = [.. file.Entries.Select(entry => (entry.Key, entry.Value, new SourcePosition(path, entry.Line)))];
         // An empty file may become anything, so it may stand anywhere.
-        return table with { Kind = file.Entries.Count == 0 ? TableKind.Dynamic : file.Kind };
+        return table with { Kind = file.IsEmpty ? TableKind.Dynamic : file.Kind };
     }
 
     private TableDefinition InlineTable(string name, SourcePosition position)

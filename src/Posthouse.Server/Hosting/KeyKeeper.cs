@@ -17,7 +17,6 @@ namespace Posthouse.Server.Hosting;
 internal sealed class KeyKeeper : IKeyLoader, IDisposable
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
 
     // One for each thread that makes handshakes (see HandshakeThreads): a signature under way has a socket for itself.
     private static readonly int s_sockets = Math.Min(PacketSocket.MaxDescriptors, Environment.ProcessorCount * 2);
@@ -158,7 +157,6 @@ internal sealed class KeyKeeper : IKeyLoader, IDisposable
 
     private async Task KeepAsync(Func<Channel?> engine, CancellationToken stop)
     {
-        TimeSpan pause = TimeSpan.Zero;
         try
         {
             while (true)
@@ -170,9 +168,8 @@ internal sealed class KeyKeeper : IKeyLoader, IDisposable
                 _channel.Dispose();
                 process.Kill();
                 ParentLog.ProcessEnded(_logger, KeysProcess.Role, (await process.Ended).ToString());
-                pause = _time.GetElapsedTime(since) > s_longestPause ? TimeSpan.Zero : pause;
-                await RestartAsync(engine, pause, stop);
-                pause = TimeSpan.FromMilliseconds(Math.Clamp(pause.TotalMilliseconds * 2, 100, s_longestPause.TotalMilliseconds));
+                RestartPause pause = RestartPause.After(_time.GetElapsedTime(since));
+                while (!await TryRestartAsync(engine, pause.Length, stop)) pause = pause.AfterFailure();
             }
         }
         catch (OperationCanceledException)
@@ -181,35 +178,31 @@ internal sealed class KeyKeeper : IKeyLoader, IDisposable
         }
     }
 
-    private async Task RestartAsync(Func<Channel?> engine, TimeSpan pause, CancellationToken stop)
+    private async Task<bool> TryRestartAsync(Func<Channel?> engine, TimeSpan pause, CancellationToken stop)
     {
-        while (true)
+        await Task.Delay(pause, _time, stop);
+        await _turn.WaitAsync(stop);
+        try
         {
-            await Task.Delay(pause, _time, stop);
-            await _turn.WaitAsync(stop);
-            try
+            _process = null;
+            _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (await StartAsync() is { } failure)
             {
-                _process = null;
-                _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                string? failure = await StartAsync();
-                if (failure is null)
-                {
-                    CertificateTexts? changed = _watch is null ? null : await _watch.LoadAgainAsync(stop);
-                    if (engine() is { } channel)
-                    {
-                        await ConnectAsync(channel);
-                        if (changed is not null) await TellAsync(channel, changed);
-                    }
-                    ParentLog.ProcessStarted(_logger, KeysProcess.Role);
-                    return;
-                }
                 ParentLog.ProcessNotStarted(_logger, KeysProcess.Role, failure);
+                return false;
             }
-            finally
+            CertificateTexts? changed = _watch is null ? null : await _watch.LoadAgainAsync(stop);
+            if (engine() is { } channel)
             {
-                _turn.Release();
+                await ConnectAsync(channel);
+                if (changed is not null) await TellAsync(channel, changed);
             }
-            pause = TimeSpan.FromMilliseconds(Math.Clamp(pause.TotalMilliseconds * 2, 100, s_longestPause.TotalMilliseconds));
+            ParentLog.ProcessStarted(_logger, KeysProcess.Role);
+            return true;
+        }
+        finally
+        {
+            _turn.Release();
         }
     }
 

@@ -17,7 +17,6 @@ namespace Posthouse.Server.Hosting;
 /// </summary>
 public sealed class Parent : IAsyncDisposable
 {
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_pulse = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_lockPatience = TimeSpan.FromSeconds(5);
@@ -216,7 +215,6 @@ public sealed class Parent : IAsyncDisposable
 
     private async Task KeepEngineAsync()
     {
-        TimeSpan pause = TimeSpan.Zero;
         while (true)
         {
             EngineProcess engine = _engine!;
@@ -227,13 +225,12 @@ public sealed class Parent : IAsyncDisposable
             _calls.EngineEnded();
             if (_stop.IsCancellationRequested) return;
             ParentLog.ProcessEnded(_logger, "engine", end.ToString());
-            if (_time.GetElapsedTime(started) > s_longestPause) pause = TimeSpan.Zero;
-            while (!await TryRestartAsync(end, pause))
+            RestartPause pause = RestartPause.After(_time.GetElapsedTime(started));
+            while (!await TryRestartAsync(end, pause.Length))
             {
                 if (_stop.IsCancellationRequested) return;
-                pause = Longer(pause);
+                pause = pause.AfterFailure();
             }
-            pause = Longer(pause);
         }
     }
 
@@ -260,8 +257,6 @@ public sealed class Parent : IAsyncDisposable
             _turn.Release();
         }
     }
-
-    private static TimeSpan Longer(TimeSpan pause) => TimeSpan.FromMilliseconds(Math.Clamp(pause.TotalMilliseconds * 2, 100, s_longestPause.TotalMilliseconds));
 
     private async Task TellSupervisorAsync()
     {

@@ -14,7 +14,7 @@ public static class ServerRoles
         _ when EngineRole.IsRequested(arguments) => EngineRole.Run(),
         _ when ChildRole.IsRequested(arguments) => ChildRole.Run(new Dictionary<string, ChildTask>(LocalChild.Tasks)
         {
-            [KeysProcess.Role] = new(static _ => ServeKeys(), static () => KeysProcess.WarmUp()),
+            [KeysProcess.Role] = new(static _ => ServeKeys(), KeysProcess.WarmUp),
         }),
         _ => LocalChild.Run(arguments),
     };

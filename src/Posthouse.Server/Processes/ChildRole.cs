@@ -33,8 +33,8 @@ public static class ChildRole
         ChildTask? task = null;
         if (request.Arguments.Count == 0 && (request.Words.Count == 0 || !tasks.TryGetValue(request.Words[0], out task))) return Fail("unknown role");
 
-        task?.Prepare?.Invoke();
-        string? failure = request.Root.Length > 0 ? ProcessIdentity.EnterRoot(request.Root) : null;
+        string? failure = task?.Prepare?.Invoke();
+        if (request.Root.Length > 0) failure ??= ProcessIdentity.EnterRoot(request.Root);
         if (request.ChangesIdentity) failure ??= ProcessIdentity.Become(request.Uid, request.Gid, [.. request.Groups]);
         failure ??= ProcessIdentity.ForbidNewPrivileges();
         ProcessIdentity.MaskFiles();

@@ -22,6 +22,7 @@ public sealed class TableFile
     private readonly List<TableEntry> _entries = [];
     private readonly List<TableFileError> _errors = [];
     private TableKind? _kind;
+    private bool? _isEmpty;
 
     private TableFile(string path) => _path = path;
 
@@ -30,6 +31,9 @@ public sealed class TableFile
 
     /// <summary>The entries in file order, duplicates included; empty when there are errors.</summary>
     public IReadOnlyList<TableEntry> Entries => _errors.Count == 0 ? _entries : [];
+
+    /// <summary>Whether the file has no data, and so may still become anything.</summary>
+    public bool IsEmpty => _isEmpty ?? Entries.Count == 0;
 
     /// <summary>Everything wrong with the file, in order; empty when it is good. At most 100 are kept.</summary>
     public IReadOnlyList<TableFileError> Errors => _errors;
@@ -69,6 +73,9 @@ public sealed class TableFile
 
         return Parse(content.GetBuffer().AsSpan(0, (int)content.Length), path, kind);
     }
+
+    /// <summary>A file of which only this much is known, and that nothing is wrong with it.</summary>
+    public static TableFile Known(string path, TableKind kind, bool isEmpty) => new(path) { _kind = kind, _isEmpty = isEmpty };
 
     /// <summary>Parses a file's content; <paramref name="path"/> is for the errors.</summary>
     public static TableFile Parse(ReadOnlySpan<byte> content, string path, TableKind? kind = null)
