@@ -95,13 +95,6 @@ public sealed unsafe class InFlightRecord : IDisposable
         }
     }
 
-    /// <summary>Whether a process that ended like this crashed, which mail may have caused: a signal of its own doing, or an exit code but 0. Not SIGKILL or SIGTERM, which come from outside.</summary>
-    public static bool IsCrash(int exitCode, int signal)
-    {
-        const int IllegalInstruction = 4, Abort = 6, BusError = 7, FloatingPoint = 8, Segmentation = 11;
-        return signal == 0 ? exitCode != 0 : signal is IllegalInstruction or Abort or BusError or FloatingPoint or Segmentation;
-    }
-
     /// <summary>Work on an envelope begins; answers what <see cref="Leave"/> wants.</summary>
     public int Enter(EnvelopeId id)
     {

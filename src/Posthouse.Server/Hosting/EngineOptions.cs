@@ -34,6 +34,6 @@ public sealed record EngineOptions
     /// <summary>Who may use the control socket besides root: whoever started the server.</summary>
     public uint Owner { get; init; } = SystemAccounts.EffectiveUser;
 
-    /// <summary>Whether the process that served this spool before crashed (<see cref="Delivering.InFlightRecord.IsCrash"/>): the mail that it was working on is suspect.</summary>
+    /// <summary>Whether the process that served this spool before crashed (<see cref="ProcessEnd.IsCrash"/>): the mail that it was working on is suspect.</summary>
     public bool PredecessorCrashed { get; init; }
 }

@@ -143,17 +143,6 @@ public sealed class InFlightRecordTests : IDisposable
         }
     }
 
-    [Theory]
-    [InlineData(0, 0, false)]
-    [InlineData(1, 0, true)]
-    [InlineData(134, 0, true)]
-    [InlineData(0, 11, true)]
-    [InlineData(0, 6, true)]
-    [InlineData(0, 7, true)]
-    [InlineData(0, 9, false)]
-    [InlineData(0, 15, false)]
-    public void A_crash_is_what_mail_may_have_caused(int exitCode, int signal, bool expected) => Assert.Equal(expected, InFlightRecord.IsCrash(exitCode, signal));
-
     [Fact]
     public async Task The_dispatcher_suspends_what_is_suspect_and_an_administrator_can_resume_it()
     {
