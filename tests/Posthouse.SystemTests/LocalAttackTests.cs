@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using Posthouse.Server.Native;
 using Posthouse.SystemTests.Support;
 
@@ -10,6 +12,9 @@ namespace Posthouse.SystemTests;
 /// </summary>
 public class LocalAttackTests
 {
+    private const string SocketsVariable = "POSTHOUSE_TEST_SOCKETS";
+    private const int FloodSize = 400;
+
     private const string IntoHome = """
         listen on 127.0.0.1 port {port}
         table people { joe = "{uid}:{gid}:{home}", jane = "{uid}:{gid}:{dir}/jane" }
@@ -208,6 +213,78 @@ public class LocalAttackTests
             Assert.Equal(1, refused.ExitCode);
             Assert.Contains("cannot use the state directory", refused.Error, StringComparison.Ordinal);
         }
+    }
+
+    // Connections that one user holds on the sockets of the machine, and garbage on some of them, keep nobody else out.
+    [Fact]
+    public async Task One_users_connections_to_the_local_sockets_leave_room_for_everybody_else()
+    {
+        if (!SystemAccounts.IsRoot) return;
+        await using RunningServer server = await RunningServer.StartAsync();
+        ProcessStartInfo start = new("setpriv", ["--reuid=65533", "--regid=65533", "--clear-groups", Environment.ProcessPath!])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            Environment = { [SocketsVariable] = server.State },
+        };
+        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(LocalAttackTests).Assembly.Location);
+        foreach (string argument in (string[])["-noColor", "-explicit", "only", "-method", $"{typeof(LocalAttackTests).FullName}.{nameof(Holds_connections_until_its_input_ends)}"]) start.ArgumentList.Add(argument);
+        using Process flood = Process.Start(start)!;
+        try
+        {
+            using CancellationTokenSource deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+            deadline.CancelAfter(TimeSpan.FromMinutes(1));
+            string? line;
+            do line = await flood.StandardOutput.ReadLineAsync(deadline.Token);
+            while (line is not null && !line.StartsWith("held ", StringComparison.Ordinal));
+            Assert.NotNull(line);
+            Assert.InRange(int.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture), 100, 2 * FloodSize);
+            Tool status = await server.ControlAsync("show", "status");
+            Assert.True(status.ExitCode == 0, status.ToString());
+            Tool sent = await Tool.RunAsync(SourceTree.Executable, ["sendmail", "--state", server.State, "-f", "me@example.org", "local@example.org"], "Subject: x\n\nbody\n");
+            Assert.True(sent.ExitCode == 0, sent.ToString());
+            await server.ReadMailAsync("local");
+            await server.AcceptAsync("you@example.org");
+            await server.ReadMailAsync("you");
+            Assert.Empty(Directory.GetFiles(Path.Combine(server.State, "offline")));
+        }
+        finally
+        {
+            flood.Kill();
+        }
+    }
+
+    /// <summary>Not a test by itself: what another user runs.</summary>
+    [Fact(Explicit = true)]
+    public void Holds_connections_until_its_input_ends()
+    {
+        string state = Environment.GetEnvironmentVariable(SocketsVariable) ?? throw new InvalidOperationException($"{SocketsVariable} is not set");
+        byte[] noise = new byte[2000];
+        List<Socket> held = [];
+        foreach (string name in (string[])["control.sock", "smtp.sock"])
+        {
+            for (int i = 0; i < FloodSize; i++)
+            {
+                Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+                try
+                {
+                    socket.Connect(new UnixDomainSocketEndPoint(Path.Combine(state, name)));
+                    Random.Shared.NextBytes(noise);
+                    if (i % 3 == 0) socket.Send(noise);
+                    held.Add(socket);
+                }
+                catch (SocketException)
+                {
+                    // Kept out already: that is allowed.
+                    socket.Dispose();
+                }
+            }
+        }
+
+        using StreamWriter output = new(Console.OpenStandardOutput()) { AutoFlush = true };
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"\nheld {held.Count}"));
+        Console.OpenStandardInput().ReadByte();
+        held.ForEach(static socket => socket.Dispose());
     }
 
     // A spool that another user has worked on becomes the engine's; that user may have linked anything into it before.
