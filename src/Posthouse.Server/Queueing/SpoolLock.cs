@@ -18,6 +18,7 @@ public sealed class SpoolLock : IDisposable
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(20);
 
     private readonly SafeFileHandle _file;
+    private bool _isShared;
 
     private SpoolLock(SafeFileHandle file) => _file = file;
 
@@ -57,10 +58,21 @@ public sealed class SpoolLock : IDisposable
     }
 
     /// <summary>The descriptor, for a process that shall hold the lock as well: it ends with the last of them.</summary>
-    public SafeFileHandle File => _file;
+    public SafeFileHandle File
+    {
+        get
+        {
+            _isShared = true;
+            return _file;
+        }
+    }
 
     /// <summary>Gives the lock back.</summary>
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        if (!_isShared && !_file.IsClosed) FileLock.Unlock(_file);
+        _file.Dispose();
+    }
 
     private static bool IsAbandoned(StateDirectory state)
     {

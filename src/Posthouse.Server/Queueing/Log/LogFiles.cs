@@ -57,7 +57,11 @@ internal sealed class LogFiles : ILogFiles
 
     public void SyncFolder(string folder) => Check(FileDescriptor.SyncDirectory(Path.Combine(_directory, folder)), folder);
 
-    public void Dispose() => _lock.Dispose();
+    public void Dispose()
+    {
+        if (!_lock.IsClosed) FileLock.Unlock(_lock);
+        _lock.Dispose();
+    }
 
     private SafeFileHandle OpenHandle(string path, int flags)
     {
