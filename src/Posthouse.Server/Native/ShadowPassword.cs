@@ -19,7 +19,10 @@ public static unsafe class ShadowPassword
             do error = Libc.getspnam_r(name, &record, buffer, Length, &result);
             while (error == Errno.Interrupted);
             if (error is Errno.NoEntry or Errno.NoProcess) error = 0;
-            if (result == null) return null;
+            // Where another source follows the file, its "no such user" or "locked" hides that the file may not be read.
+            bool isOpen = result != null && record.Password != null && *record.Password is not ((byte)'!' or (byte)'*');
+            if (!isOpen && error == 0 && Libc.geteuid() != 0 && !CanRead(out int denied)) error = denied;
+            if (result == null || error != 0) return null;
             if (record.Expire >= 0 && today >= record.Expire) return null;
             return Marshal.PtrToStringUTF8((nint)record.Password);
         }
@@ -28,5 +31,12 @@ public static unsafe class ShadowPassword
             NativeMemory.Clear(buffer, Length);
             NativeMemory.Free(buffer);
         }
+    }
+
+    private static bool CanRead(out int error)
+    {
+        error = FileDescriptor.Open("/etc/shadow", OpenFlags.ReadOnly, 0, out Microsoft.Win32.SafeHandles.SafeFileHandle? file);
+        file?.Dispose();
+        return error is 0 or Errno.NoEntry;
     }
 }
