@@ -128,6 +128,9 @@ internal sealed class EngineRole
         return (answer is null ? null : ReloadAnswer.Parse(answer.Payload.Span)) ?? ReloadResult.Refused(Fault.Temporary("not reloaded", "the parent process does not answer"));
     }
 
+    // The way to the spool may be closed to this user; but we are in it, and from there on it is ours.
+    private static StateDirectory Reachable(StateDirectory state) => Directory.Exists(state.Spool) ? state : state with { Spool = "/proc/self/cwd" };
+
     private void SaySandbox()
     {
         if (Landlock.Version == 0) ParentLog.NotRestricted(_logger, "engine", "Landlock", "the kernel has none");
@@ -154,7 +157,7 @@ internal sealed class EngineRole
         if (orders.Verbose) _log.Level = LogLevel.Debug;
         _server = new(new()
         {
-            Serve = orders.Options,
+            Serve = orders.Options with { State = Reachable(orders.Options.State) },
             Privileges = settings => _privileges = new(_channel, settings.ProgramLimit, TimeProvider.System),
             Reload = ReloadAsync,
             TableFiles = new RemoteTableFiles(_channel),

@@ -27,4 +27,7 @@ internal static partial class ParentLog
 
     [LoggerMessage(2257, LogLevel.Warning, "warn: a socket of the supervisor is not used: {Why}")]
     public static partial void NotInherited(ILogger logger, string why);
+
+    [LoggerMessage(2258, LogLevel.Warning, "warn: state: {Path} is the server's own now, and nobody else may write to it: {Why} until now")]
+    public static partial void StateTaken(ILogger logger, string path, string why);
 }

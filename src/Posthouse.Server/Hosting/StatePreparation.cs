@@ -16,6 +16,8 @@ internal sealed class StatePreparation(StateDirectory state, UserAccount? engine
     private const uint OwnerOnly = 0x1C0; // 0700
     private const int MaxDepth = 8;
 
+    private static readonly HashSet<string> s_ours = new(StringComparer.Ordinal) { "spool", "offline", "empty", "lock", "smtp.sock", "control.sock" };
+
     /// <summary>The directory in it that stays empty: the root of processes that need no file.</summary>
     internal static string EmptyOf(StateDirectory state) => Path.Combine(state.Path, "empty");
 
@@ -25,7 +27,7 @@ internal sealed class StatePreparation(StateDirectory state, UserAccount? engine
         try
         {
             Directory.CreateDirectory(state.Path);
-            if (engine is not null && Untrusted() is { } why) return Fail(why);
+            if (engine is not null && Secure() is { } why) return Fail(why);
             Directory.CreateDirectory(state.Spool, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             if (engine is not null) Directory.CreateDirectory(EmptyOf(state), UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
         }
@@ -51,13 +53,28 @@ internal sealed class StatePreparation(StateDirectory state, UserAccount? engine
     }
 
     // Whoever may change it could have root follow links of theirs, or lock the keys process into a directory of theirs.
-    private string? Untrusted()
+    // One that holds nothing but our state was meant for us: it is taken. Another is somebody's, and stays as it is.
+    private string? Secure()
     {
-        if (FileDescriptor.Status(state.Path, out FileStatus status) is not 0 and int error) return Errno.Text(error);
-        if (status.Uid != SystemAccounts.EffectiveUser) return $"it belongs to user {status.Uid}";
-        if (status.IsWritableByOthers) return "others may write to it";
+        int error = FileDescriptor.Open(state.Path, OpenFlags.ReadOnly | OpenFlags.Directory, 0, out SafeFileHandle? directory);
+        if (error != 0) return Errno.Text(error);
+        using (directory)
+        {
+            if (FileDescriptor.Status(directory!, out FileStatus status) is not 0 and int unknown) return Errno.Text(unknown);
+            if (status.Uid == SystemAccounts.EffectiveUser && !status.IsWritableByOthers) return Empty();
+            string whose = status.Uid == SystemAccounts.EffectiveUser ? "others may write to it" : $"it belongs to user {status.Uid}";
+            if (status.IsSticky || Directory.EnumerateFileSystemEntries(state.Path).Any(static entry => !s_ours.Contains(Path.GetFileName(entry)))) return $"{whose}, and it holds more than a server's state";
+            FileDescriptor.ChangeOwner(directory!, SystemAccounts.EffectiveUser, SystemAccounts.EffectiveGroup);
+            FileDescriptor.ChangeMode(directory!, (status.Permissions | OwnerOnly) & ~0x12u);
+            ParentLog.StateTaken(logger, state.Path, whose);
+            return Empty();
+        }
+    }
+
+    private string? Empty()
+    {
         string empty = EmptyOf(state);
-        return FileDescriptor.Status(empty, out status, follow: false) == 0 && (!status.IsDirectory || status.Uid != SystemAccounts.EffectiveUser || status.IsWritableByOthers)
+        return FileDescriptor.Status(empty, out FileStatus status, follow: false) == 0 && (!status.IsDirectory || status.Uid != SystemAccounts.EffectiveUser || status.IsWritableByOthers)
             ? $"{empty} is not a directory of its own" : null;
     }
 

@@ -8,8 +8,8 @@ public sealed record StateDirectory(string Path)
     /// <summary>The environment variable that names it where no <c>--state</c> does.</summary>
     public const string Variable = "POSTHOUSE_STATE";
 
-    /// <summary>The queue's directory.</summary>
-    public string Spool => System.IO.Path.Combine(Path, "spool");
+    /// <summary>The queue's directory: <c>spool</c> in it, unless this process sees it elsewhere.</summary>
+    public string Spool { get; init; } = System.IO.Path.Combine(Path, "spool");
 
     /// <summary>The socket by which mail is submitted on this machine.</summary>
     public string SmtpSocket => System.IO.Path.Combine(Path, "smtp.sock");

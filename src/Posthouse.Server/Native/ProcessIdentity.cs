@@ -59,9 +59,9 @@ internal static unsafe class ProcessIdentity
     /// <summary>
     /// Becomes the program of <paramref name="arguments"/>, looked for in <paramref name="path"/> if its name has no
     /// slash. <paramref name="control"/> is closed when it has become it, and so is all behind it but the <paramref name="kept"/> descriptors that follow;
-    /// signals are as a shell leaves them. Returns only on failure, with the step that failed.
+    /// signals are as a shell leaves them. With <paramref name="again"/> the program is this executable, wherever it lies. Returns only on failure, with the step that failed.
     /// </summary>
-    internal static string Execute(IReadOnlyList<string> arguments, IReadOnlyList<string> environment, string path, int control, int kept)
+    internal static string Execute(IReadOnlyList<string> arguments, IReadOnlyList<string> environment, string path, int control, int kept, bool again = false)
     {
         if (Libc.close_range((uint)control, (uint)control, CloseRangeOnExec) != 0
             || Libc.close_range((uint)(control + kept + 1), uint.MaxValue, CloseRangeOnExec) != 0)
@@ -74,10 +74,11 @@ internal static unsafe class ProcessIdentity
         byte** argumentVector = ChildProcess.Strings(arguments);
         byte** environmentVector = ChildProcess.Strings(environment);
         int error = Errno.NoEntry;
-        string[] places = arguments[0].Contains('/') ? [""] : path.Split(':');
+        string program = again ? "/proc/self/exe" : arguments[0];
+        string[] places = program.Contains('/') ? [""] : path.Split(':');
         foreach (string place in places)
         {
-            fixed (byte* file = PathBytes.Of(place.Length == 0 ? arguments[0] : $"{place}/{arguments[0]}"))
+            fixed (byte* file = PathBytes.Of(place.Length == 0 ? program : $"{place}/{program}"))
                 Libc.execve(file, argumentVector, environmentVector);
             if (Errno.Last is not (Errno.NoEntry or Errno.NotDirectory)) error = Errno.Last;
         }

@@ -12,6 +12,9 @@ public static unsafe class SystemAccounts
     /// <summary>The effective user of this process.</summary>
     public static uint EffectiveUser => Libc.geteuid();
 
+    /// <summary>The effective group of this process.</summary>
+    public static uint EffectiveGroup => Libc.getegid();
+
     /// <summary>Whether this process is root and so may take other identities.</summary>
     public static bool IsRoot => Libc.geteuid() == 0;
 

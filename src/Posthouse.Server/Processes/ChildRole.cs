@@ -35,20 +35,25 @@ public static class ChildRole
 
         string? failure = task?.Prepare?.Invoke();
         if (request.Root.Length > 0) failure ??= ProcessIdentity.EnterRoot(request.Root);
+        if (task is null && request.IsServer)
+        {
+            // Both as who we still are: the next user need not be able to get to either by its path.
+            failure ??= ProcessIdentity.EnterDirectory(request.Directory);
+            // Where the kernel cannot, the engine says so when it runs.
+            Landlock.Restrict(EngineSandbox.Rules(new(request.Words[0]), new(request.Arguments), []), LandlockNetwork.Client, out _);
+        }
         if (request.ChangesIdentity) failure ??= ProcessIdentity.Become(request.Uid, request.Gid, [.. request.Groups]);
         failure ??= ProcessIdentity.ForbidNewPrivileges();
         ProcessIdentity.MaskFiles();
         ProcessIdentity.ForbidCores();
-        failure ??= ProcessIdentity.EnterDirectory(request.Directory);
+        if (task is not null || !request.IsServer) failure ??= ProcessIdentity.EnterDirectory(request.Directory);
         if (failure is not null) return Fail(failure);
         if (task is null)
         {
-            // Where the kernel cannot, the engine says so when it runs.
-            if (request.IsServer) Landlock.Restrict(EngineSandbox.Rules(new(request.Words[0]), new(request.Arguments), []), LandlockNetwork.Client, out _);
             const string Path = "PATH=";
             string path = request.Environment.FirstOrDefault(static variable => variable.StartsWith(Path, StringComparison.Ordinal)) ?? Path;
             if (!request.IsServer) ProcessIdentity.LimitFiles();
-            return Fail(ProcessIdentity.Execute(request.Arguments, request.Environment, path[Path.Length..], ControlDescriptor, request.Kept));
+            return Fail(ProcessIdentity.Execute(request.Arguments, request.Environment, path[Path.Length..], ControlDescriptor, request.Kept, request.IsServer));
         }
         Libc.close(ControlDescriptor);
         return task.Serve([.. request.Words.Skip(1)]);
