@@ -204,15 +204,38 @@ public class LocalAttackTests
         if (!SystemAccounts.IsRoot) return;
         foreach (bool isOwned in (bool[])[true, false])
         {
-            Tool refused = await TryServingAsync(server =>
+            void Open(RunningServer server)
             {
                 Directory.CreateDirectory(server.State);
                 if (isOwned) Assert.Equal(0, FileDescriptor.ChangeOwner(server.State, server.Account.Uid, server.Account.Gid));
                 else Assert.Equal(0, FileDescriptor.ChangeMode(server.State, 0x1FF));
+            }
+
+            // With somebody's files in it, it is not ours to take.
+            Tool refused = await TryServingAsync(server =>
+            {
+                Open(server);
+                File.WriteAllText(Path.Combine(server.State, "precious"), "");
             });
             Assert.Equal(1, refused.ExitCode);
             Assert.Contains("cannot use the state directory", refused.Error, StringComparison.Ordinal);
+
+            await using RunningServer taken = await RunningServer.StartAsync(prepare: Open);
+            Assert.Contains(taken.Lines, static line => line.StartsWith("warn: state: ", StringComparison.Ordinal));
+            Assert.Equal(0, FileDescriptor.Status(taken.State, out FileStatus status));
+            Assert.Equal((SystemAccounts.EffectiveUser, false), (status.Uid, status.IsWritableByOthers));
         }
+    }
+
+    [Fact]
+    public async Task The_way_to_the_state_may_be_closed_to_the_engine()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Simple, ["--state", "closed/state"], server =>
+        {
+            Directory.CreateDirectory(Path.Combine(server.Folder, "closed"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        });
+        await server.AcceptAsync("you@example.org");
+        await server.WaitForMailAsync("you");
     }
 
     // Connections that one user holds on the sockets of the machine, and garbage on some of them, keep nobody else out.
