@@ -40,6 +40,9 @@ internal static unsafe partial class Libc
     internal static partial int setuid(uint uid);
 
     [LibraryImport(Library, SetLastError = true)]
+    internal static partial int capset(uint* header, uint* data);
+
+    [LibraryImport(Library, SetLastError = true)]
     internal static partial int prctl(int option, nuint a, nuint b, nuint c, nuint d);
 
     [LibraryImport(Library)]

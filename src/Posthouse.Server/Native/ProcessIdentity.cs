@@ -5,6 +5,7 @@ internal static unsafe class ProcessIdentity
 {
     private const int SetNoNewPrivileges = 38;
     private const int SetDumpable = 4;
+    private const uint CapabilityVersion = 0x20080522;
     private const int CloseRangeOnExec = 4;
     private const int OpenFiles = 7;
     private const int CoreSize = 4;
@@ -33,6 +34,15 @@ internal static unsafe class ProcessIdentity
     {
         Libc.ResourceLimit none = default;
         Libc.setrlimit(CoreSize, &none);
+    }
+
+    /// <summary>Root without root's powers: what it may do is what the permissions of files let their owner do. Null, or which step failed.</summary>
+    internal static string? GiveUpCapabilities()
+    {
+        uint* header = stackalloc uint[2] { CapabilityVersion, 0 };
+        uint* none = stackalloc uint[6];
+        new Span<uint>(none, 6).Clear();
+        return Libc.capset(header, none) == 0 ? null : Failed("capset");
     }
 
     /// <summary>Nobody but root can look into this process's memory or trace it, and it leaves no core file: for those that hold secrets or talk to strangers.</summary>

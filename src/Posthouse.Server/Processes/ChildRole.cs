@@ -43,6 +43,8 @@ public static class ChildRole
             Landlock.Restrict(EngineSandbox.Rules(new(request.Words[0]), new(request.Arguments), []), LandlockNetwork.Client, out _);
         }
         if (request.ChangesIdentity) failure ??= ProcessIdentity.Become(request.Uid, request.Gid, [.. request.Groups]);
+        // A worker for root's own mailbox.
+        else if (task is not null && SystemAccounts.IsRoot) failure ??= ProcessIdentity.GiveUpCapabilities();
         failure ??= ProcessIdentity.ForbidNewPrivileges();
         ProcessIdentity.MaskFiles();
         ProcessIdentity.ForbidCores();
