@@ -33,7 +33,18 @@ public sealed class ParentDeliveriesTests : IAsyncDisposable
 
     private static Envelope Order(string action = "local", string? user = "tester", string? source = null, string sender = "a@example.org", string? extension = null) => new()
     {
-        Id = default, Kind = EnvelopeKind.Mda, Action = action, User = user, Source = source, Extension = extension, Sender = sender, Recipient = "r@example.com", Destination = "d@example.com", Size = 0, Created = 0, Expires = 0,
+        Id = default,
+        Kind = EnvelopeKind.Mda,
+        Action = action,
+        User = user,
+        Source = source,
+        Extension = extension,
+        Sender = sender,
+        Recipient = "r@example.com",
+        Destination = "d@example.com",
+        Size = 0,
+        Created = 0,
+        Expires = 0,
     };
 
     private static string Failure(byte[] answer)
