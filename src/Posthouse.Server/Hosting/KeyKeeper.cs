@@ -200,6 +200,14 @@ internal sealed class KeyKeeper : IKeyLoader, IDisposable
             ParentLog.ProcessStarted(_logger, KeysProcess.Role);
             return true;
         }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            // As in Parent: whatever it is, it is tried again.
+            ParentLog.ProcessNotStarted(_logger, KeysProcess.Role, error.Message);
+            _channel?.Dispose();
+            _process?.Kill();
+            return false;
+        }
         finally
         {
             _turn.Release();

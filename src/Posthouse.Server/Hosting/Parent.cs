@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Posthouse.Server.Configuration;
@@ -206,11 +207,22 @@ public sealed class Parent : IAsyncDisposable
             () => (EngineProcess.Start(_starter, _users.Engine, _options.State, _lock!.File, _calls.ForEngine(), _logger, out string? why), why),
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         if (engine is null) return Fault.Temporary("no engine", $"cannot start the engine: {failure}");
-        await _keys.ConnectAsync(engine.Channel);
-        ReloadResult result = await engine.OrderAsync(Orders(_reading, _keys.Current, predecessor), _sockets.Open, first: true);
-        if (result.Fault is null) _engine = engine;
-        else engine.Dispose();
-        return result.Fault;
+        try
+        {
+            await _keys.ConnectAsync(engine.Channel);
+            ReloadResult result = await engine.OrderAsync(Orders(_reading, _keys.Current, predecessor), _sockets.Open, first: true);
+            if (result.Fault is null) _engine = engine;
+            return result.Fault;
+        }
+        finally
+        {
+            // There must never be two of them on one spool.
+            if (_engine != engine)
+            {
+                engine.Dispose();
+                await engine.Process.Ended;
+            }
+        }
     }
 
     private async Task KeepEngineAsync()
@@ -251,6 +263,12 @@ public sealed class Parent : IAsyncDisposable
             if (fault is null) ParentLog.ProcessStarted(_logger, "engine");
             else ParentLog.ProcessNotStarted(_logger, "engine", fault.Detail ?? fault.PublicText);
             return fault is null;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or SocketException or InvalidOperationException)
+        {
+            // No descriptors or memory, say: that passes, and then there must be somebody who tries again.
+            ParentLog.ProcessNotStarted(_logger, "engine", error.Message);
+            return false;
         }
         finally
         {
