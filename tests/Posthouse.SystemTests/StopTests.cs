@@ -75,7 +75,10 @@ public class StopTests
         await server.KillAsync();
         foreach (string file in Directory.EnumerateFiles(server.State, "*", SearchOption.AllDirectories).Where(file => !file.EndsWith(".sock", StringComparison.Ordinal)))
         {
-            string content = System.Text.Encoding.Latin1.GetString(await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken));
+            // Shared, because a process that is just being killed may still hold a lock.
+            await using FileStream open = new(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using StreamReader reader = new(open, System.Text.Encoding.Latin1);
+            string content = await reader.ReadToEndAsync(TestContext.Current.CancellationToken);
             Assert.DoesNotContain("PLAINLY", content, StringComparison.Ordinal);
             Assert.DoesNotContain("you@example.org", content, StringComparison.Ordinal);
         }
