@@ -75,18 +75,18 @@ internal sealed class EngineProcess : IDisposable
     }
 
     /// <summary>Has it serve by orders: by all of them at first, by their configuration and certificates later.</summary>
-    internal async ValueTask<ReloadResult> OrderAsync(EngineOrders orders, IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets, bool first)
+    internal async ValueTask<ReloadResult> OrderAsync(EngineOrders orders, IReadOnlyList<(EndPoint EndPoint, Socket Socket)> sockets, bool first, CancellationToken cancellation = default)
     {
         for (int done = 0; done < sockets.Count; done += SocketsAtOnce)
         {
             (EndPoint EndPoint, Socket Socket)[] some = [.. sockets.Skip(done).Take(SocketsAtOnce)];
             PayloadWriter names = new PayloadWriter().Number(some.Length);
             foreach ((EndPoint endPoint, _) in some) names.Text(ListenerSet.NameOf(endPoint));
-            if (await Channel.AskAsync(MessageKind.Sockets, names.Payload, s_change, CancellationToken.None, Array.ConvertAll(some, static each => (int)each.Socket.Handle)) is null)
+            if (await Channel.AskAsync(MessageKind.Sockets, names.Payload, s_change, cancellation, Array.ConvertAll(some, static each => (int)each.Socket.Handle)) is null)
                 return Gone();
         }
         using SafeFileHandle file = MemoryFile.Create("orders", orders.ToBytes().Span);
-        using ChannelAnswer? answer = await Channel.AskAsync(MessageKind.Configure, default, first ? s_start : s_change, CancellationToken.None, new int[] { (int)file.DangerousGetHandle() });
+        using ChannelAnswer? answer = await Channel.AskAsync(MessageKind.Configure, default, first ? s_start : s_change, cancellation, new int[] { (int)file.DangerousGetHandle() });
         return answer is null ? Gone() : ReloadAnswer.Parse(answer.Payload.Span) ?? Gone();
     }
 

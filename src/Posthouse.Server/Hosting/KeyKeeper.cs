@@ -184,12 +184,16 @@ internal sealed class KeyKeeper : IKeyLoader, IDisposable
         await _turn.WaitAsync(stop);
         try
         {
-            _process = null;
-            _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (await StartAsync() is { } failure)
+            // A reload may have started one between two tries.
+            if (_process is not { Ended.IsCompleted: false })
             {
-                ParentLog.ProcessNotStarted(_logger, KeysProcess.Role, failure);
-                return false;
+                _process = null;
+                _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                if (await StartAsync() is { } failure)
+                {
+                    ParentLog.ProcessNotStarted(_logger, KeysProcess.Role, failure);
+                    return false;
+                }
             }
             CertificateTexts? changed = _watch is null ? null : await _watch.LoadAgainAsync(stop);
             if (engine() is { } channel)

@@ -168,9 +168,17 @@ public sealed class Parent : IAsyncDisposable
     private async Task<ReloadResult> OrderAsync(EngineOrders orders, ListeningSockets.Change change)
     {
         if (_engine!.Process.Ended.IsCompleted) return new(null, []);
-        // The first certificate starts the keys process.
-        if (_keys.IsToBeConnected) await _keys.ConnectAsync(_engine.Channel);
-        return await _engine.OrderAsync(orders, change.Added, first: false);
+        try
+        {
+            // The first certificate starts the keys process.
+            if (_keys.IsToBeConnected) await _keys.ConnectAsync(_engine.Channel);
+            return await _engine.OrderAsync(orders, change.Added, first: false);
+        }
+        catch (IOException error)
+        {
+            // Without memory for the orders: whoever asked gets an answer, and what was prepared is given up.
+            return ReloadResult.Refused(Fault.Temporary("not reloaded", $"cannot tell the engine: {error.Message}"));
+        }
     }
 
     private Fault? FindUsers()
@@ -210,7 +218,7 @@ public sealed class Parent : IAsyncDisposable
         try
         {
             await _keys.ConnectAsync(engine.Channel);
-            ReloadResult result = await engine.OrderAsync(Orders(_reading, _keys.Current, predecessor), _sockets.Open, first: true);
+            ReloadResult result = await engine.OrderAsync(Orders(_reading, _keys.Current, predecessor), _sockets.Open, first: true, _stop.Token);
             if (result.Fault is null) _engine = engine;
             return result.Fault;
         }
@@ -264,6 +272,11 @@ public sealed class Parent : IAsyncDisposable
             else ParentLog.ProcessNotStarted(_logger, "engine", fault.Detail ?? fault.PublicText);
             return fault is null;
         }
+        catch (OperationCanceledException)
+        {
+            // Told to stop: an engine that is still reading a long queue need not come to its end.
+            return false;
+        }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or SocketException or InvalidOperationException)
         {
             // No descriptors or memory, say: that passes, and then there must be somebody who tries again.
@@ -300,7 +313,7 @@ public sealed class Parent : IAsyncDisposable
             {
                 EngineProcess engine = _engine!;
                 using ChannelAnswer? answer = await engine.Channel.AskAsync(MessageKind.Ping, default, s_silence, _stop.Token);
-                if (answer is not null || engine.Process.Ended.IsCompleted) continue;
+                if (answer is not null || engine.Channel.Ended.IsCompleted) continue;
                 ParentLog.EngineSilent(_logger, s_silence.TotalSeconds);
                 engine.Process.Kill();
             }

@@ -21,9 +21,6 @@ internal enum MessageKind : byte
     /// <summary>To the engine: certificates and authorities that have been replaced.</summary>
     Certificates = 5,
 
-    /// <summary>To the engine: read the tables' files again.</summary>
-    UpdateTables = 6,
-
     /// <summary>To the engine: listening sockets (descriptors) and their addresses, for the configuration that follows.</summary>
     Sockets = 7,
 
@@ -56,7 +53,4 @@ internal enum MessageKind : byte
 
     /// <summary>To the keys process: a key that is not needed any more.</summary>
     ForgetKey = 66,
-
-    /// <summary>To a worker: the file or maildir that a number means.</summary>
-    Target = 96,
 }
