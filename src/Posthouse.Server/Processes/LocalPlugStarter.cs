@@ -23,7 +23,7 @@ public sealed class LocalPlugStarter(ServerUsers users, TimeProvider time, ILogg
     public async ValueTask<PlugStart> StartAsync(string name, PlugCommand command, int instance, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_disposed) return new(null, "the server stops");
         (LaunchedPlug? launched, string? failure) = await Task.Factory.StartNew(
             () => (_launcher.Launch(command, out string? why), why), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         if (launched is null) return new(null, failure);
