@@ -48,6 +48,7 @@ public sealed class MailServer : IAsyncDisposable
     private readonly int _mostSessions;
     private EngineParts? _parts;
     private IPrivileges? _privileges;
+    private LocalPlugStarter? _ownPlugs;
     private MailQueue? _queue;
     private IScheduler? _scheduler;
     private InFlightRecord? _inFlight;
@@ -185,6 +186,7 @@ public sealed class MailServer : IAsyncDisposable
         await StopAsync();
         if (_scheduler is not null) await _scheduler.DisposeAsync();
         await _generations.DisposeAsync();
+        _ownPlugs?.Dispose();
         (_privileges as IDisposable)?.Dispose();
         _handshakes.Dispose();
         _watch.Dispose();
@@ -202,7 +204,8 @@ public sealed class MailServer : IAsyncDisposable
         if (await OpenQueueAsync(configuration) is { } closed) return closed;
         LocalSettings settings = LocalSettings.For(EnterTables, _time, _logger) with { Users = _options.Users, HostName = configuration.ServerName };
         _privileges = _options.Privileges(settings);
-        _parts = new(_state, _queue!, _privileges, _options.TableFiles, _options.CopiesDatabases ? Scratch : null, _options.Certificates ?? new(_logger), _handshakes, _time, _logger, _counters);
+        IPlugStarter plugs = _options.Plugs ?? (_ownPlugs = new(_options.Users, _time, _logger));
+        _parts = new(_state, _queue!, _privileges, plugs, _options.TableFiles, _options.CopiesDatabases ? Scratch : null, _options.Certificates ?? new(_logger), _handshakes, _time, _logger, _counters);
         (Serving? first, Fault? fault) = await Serving.OpenAsync(configuration, _parts, before: null, toleratesTables: true, CancellationToken.None);
         if (first is null) return fault;
         if (_listeners.FindMissing(first, sockets) is { } missing)
