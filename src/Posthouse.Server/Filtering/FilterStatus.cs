@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Posthouse.Server.Filtering;
 
 /// <summary>How one process of a filter is. Times are in microseconds, from a question to its answer.</summary>
@@ -10,6 +12,7 @@ public sealed record FilterStatus
     public int Instance { get; init; }
 
     /// <summary>Its process; zero when it does not run.</summary>
+    [JsonPropertyName("pid")]
     public int ProcessId { get; init; }
 
     /// <summary><c>ready</c>, <c>starting</c>, <c>down</c>, or <c>careful</c>: after a death, asked one request at a time.</summary>
@@ -34,11 +37,14 @@ public sealed record FilterStatus
     public long Failures { get; init; }
 
     /// <summary>Half of the answers came within this time.</summary>
+    [JsonPropertyName("p50")]
     public long Median { get; init; }
 
     /// <summary>Nine of ten answers came within this time.</summary>
+    [JsonPropertyName("p90")]
     public long NinetyPercent { get; init; }
 
     /// <summary>99 of 100 answers came within this time.</summary>
+    [JsonPropertyName("p99")]
     public long NinetyNinePercent { get; init; }
 }
