@@ -19,6 +19,7 @@ public sealed class SessionFilters
     private readonly FilterLink[] _links;
     private readonly FilterFacts _facts = new();
     private MessageId _message;
+    private MessageFiltering? _filtering;
     private bool _junkSession;
     private bool _junkTransaction;
     private bool _inTransaction;
@@ -222,7 +223,7 @@ public sealed class SessionFilters
             if (member.Builtin is null && _links[member.Host].HasPhase(FilterPhase.DataLine) && wanting?.Contains(_links[member.Host]) != true)
                 (wanting ??= []).Add(_links[member.Host]);
         }
-        return wanting is null ? null : new MessageFiltering(wanting, output, _chain.Environment, _message);
+        return _filtering = wanting is null ? null : new MessageFiltering(wanting, output, _chain.Environment);
     }
 
     /// <summary>Sends what was said. To be called before the session waits for its client; waits while a program takes no more.</summary>
@@ -275,6 +276,8 @@ public sealed class SessionFilters
         byte[] end = FilterLines.Report(Now, what, Id, parameters, Encoding.UTF8), reset = FilterLines.Report(Now, FilterEvent.TxReset, Id, $"{_message}", Encoding.UTF8);
         foreach (FilterLink link in _links) link.EndTransaction(what, end, reset);
         History.EndTransaction();
+        _filtering?.Abandon();
+        _filtering = null;
         _message = default;
     }
 
@@ -284,8 +287,8 @@ public sealed class SessionFilters
         if (_ended) return;
         if (!SessionHistory.Keeps(what) && !Wants(what)) return;
         byte[] line = FilterLines.Report(Now, what, Id, parameters, Encoding.UTF8);
-        History.Add(what, line);
-        foreach (FilterLink link in _links) link.Tell(what, line);
+        bool isKept = History.Add(what, line);
+        foreach (FilterLink link in _links) link.Tell(what, line, isKept);
     }
 
     private void Tell(FilterEvent what, string parameters, Encoding encoding)

@@ -19,11 +19,11 @@ public sealed record SessionProfile
     /// <summary>Whether this is the socket for programs of this machine.</summary>
     public bool IsLocalSocket { get; init; }
 
-    /// <summary>The path of that socket, as filters are told; empty for others.</summary>
-    public string SocketPath { get; init; } = "";
-
-    /// <summary>Who decides along; null: no filters.</summary>
+    /// <summary>Who judges its sessions and their mail; null: nobody.</summary>
     public FilterChain? Filters { get; init; }
+
+    /// <summary>The path of the socket for programs of this machine.</summary>
+    public string LocalPath { get; init; } = "";
 
     /// <summary>Whether and how sessions are encrypted.</summary>
     public ListenerTls Tls { get; init; }

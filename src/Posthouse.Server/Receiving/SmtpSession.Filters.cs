@@ -31,7 +31,7 @@ internal sealed partial class SmtpSession
             return true;
         }
         _filters = _profile.Filters.Begin(_id);
-        _filters.LinkConnect(_connection.Remote, _connection.Local, _reverseName, _confirmation, _profile.SocketPath);
+        _filters.LinkConnect(_connection.Remote, _connection.Local, _reverseName, _confirmation, _profile.LocalPath);
         FilterVerdict verdict = await _filters.AskAsync(FilterPhase.Connect);
         if (_connection.Tls is { } tls)
             _filters.LinkTls(tls.ToString());
