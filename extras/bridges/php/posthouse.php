@@ -135,6 +135,12 @@ final class Session
         throw new \LogicException(isset(NEEDS[$name]) ? "\$session->$name has to be asked for: \$filter->needs('$name')" : "the session has no $name");
     }
 
+    /** So that `$session->count ??= 0` asks, and does not read. */
+    public function __isset(string $name): bool
+    {
+        return $name === 'ip' && $this->ip !== null;
+    }
+
     /** @internal */
     public function learn(string $name, mixed $value): void
     {
