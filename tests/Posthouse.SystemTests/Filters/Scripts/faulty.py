@@ -36,7 +36,7 @@ class Faulty(plain.Filter):
                 say("filter-result", session, token, "perhaps")
             if FAULT == "wrong-token":
                 say("filter-result", session, "%016x" % (int(token, 16) ^ 1), "reject", "550 not meant for you")
-            if FAULT == "silent" or parameter.startswith("silent@"):
+            if FAULT == "silent" or (FAULT == "forgets" and parameter.startswith("silent@")):
                 return
         if phase == "data" and FAULT == "deaf" and self.once("done"):
             self.decide(session, token, "proceed")
