@@ -10,6 +10,8 @@ FAULT = sys.argv[2]
 
 
 class Faulty(plain.Filter):
+    held = {}
+
     def register(self):
         if FAULT == "exits":
             sys.exit(3)
@@ -17,11 +19,13 @@ class Faulty(plain.Filter):
             say("register", "report", "smtp-in", "*")
             return
         super().register()
-        if FAULT == "floods":
+        if FAULT == "floods" or (FAULT == "floods-once" and self.once("done")):
             # Answers to nobody, and words about nothing.
-            for number in range(200_000):
-                say("filter-result", "%016x" % number, "0000000000000000", "proceed")
-            for number in range(5_000):
+            answers = "".join("filter-result|%016x|0000000000000000|proceed\n" % number for number in range(1000))
+            for _ in range(50 if FAULT == "floods" else 500):
+                sys.stdout.write(answers)
+            sys.stdout.flush()
+            for _ in range(5000):
                 print("a word about nothing", file=sys.stderr)
 
     def ask(self, phase, session, token, parameter):
@@ -48,8 +52,16 @@ class Faulty(plain.Filter):
     def line(self, session, token, line):
         if FAULT == "dies-at-each-phase" and line == "last line" and self.once("data-line"):
             os._exit(1)
-        if FAULT == "poisoned" and line == "poison":
+        if FAULT.startswith("poisoned") and line == "poison":
             os._exit(1)
+        if FAULT == "poisoned":
+            # Nothing is let out before the message is whole, as filters do that sign or judge.
+            self.held.setdefault(session, []).append(line)
+            if line != ".":
+                return
+            for each in self.held.pop(session):
+                super().line(session, token, each)
+            return
         if FAULT == "changes-its-mind" and line == "last line":
             # What it lets out after a death is not what it has let out before.
             if self.once("done"):
