@@ -5,8 +5,8 @@ namespace Posthouse.Server.Filtering;
 /// <summary>What filters need of the server around them.</summary>
 public sealed record FilterEnvironment
 {
-    /// <summary>How the server calls itself: <c>config|admd</c>.</summary>
-    public required string ServerName { get; init; }
+    /// <summary>What filters are told the server is, as an authserv-id (<c>config|admd</c>).</summary>
+    public required string Admd { get; init; }
 
     /// <summary>Where messages that are too long for memory wait for a filter; files there have no name.</summary>
     public required string SpoolDirectory { get; init; }
