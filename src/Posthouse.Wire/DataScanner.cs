@@ -59,6 +59,9 @@ public struct DataScanner
     /// <summary>The longest line in bytes, its CRLF included.</summary>
     public long LongestLine { get; private set; }
 
+    /// <summary>The line that has not ended yet in bytes, a CR at its end included.</summary>
+    public readonly long CurrentLine => _line;
+
     /// <summary>Whether a CR or LF stood alone.</summary>
     public readonly bool HasBareLineEnds => (BareCarriageReturns | BareLineFeeds) != 0;
 

@@ -1,6 +1,6 @@
 namespace Posthouse.Server.Configuration;
 
-/// <summary>The moments of a session at which builtin filters decide, in order.</summary>
+/// <summary>The moments of a session at which filters decide (smtpd-filters(7)), in order. Builtin filters know those from connect to commit but for STARTTLS and the lines of the message.</summary>
 public enum FilterPhase
 {
     /// <summary>Before the greeting.</summary>
@@ -9,6 +9,8 @@ public enum FilterPhase
     Helo,
     /// <summary>At EHLO.</summary>
     Ehlo,
+    /// <summary>At STARTTLS.</summary>
+    StartTls,
     /// <summary>At AUTH.</summary>
     Auth,
     /// <summary>At MAIL.</summary>
@@ -17,6 +19,14 @@ public enum FilterPhase
     RcptTo,
     /// <summary>At DATA.</summary>
     Data,
+    /// <summary>The lines of the message.</summary>
+    DataLine,
     /// <summary>After the message.</summary>
     Commit,
+    /// <summary>At RSET.</summary>
+    Rset,
+    /// <summary>At QUIT.</summary>
+    Quit,
+    /// <summary>At NOOP.</summary>
+    Noop,
 }

@@ -37,7 +37,7 @@ internal sealed partial class StatementParser
         {
             Token option = _token;
             if (Accept("filter"))
-                socket = socket with { Filter = ListenerFilter(option) };
+                socket = socket with { Filter = FilterArgument() };
             else if (Accept("mask-src"))
                 socket = socket with { MaskSource = true };
             else if (Accept("no-dsn"))
@@ -109,7 +109,7 @@ internal sealed partial class StatementParser
         else if (Accept("auth-optional"))
             return ListenerAuthOption(listener, options, option, ListenerAuth.Optional);
         else if (Accept("filter"))
-            return listener with { Filter = ListenerFilter(option) };
+            return listener with { Filter = FilterArgument() };
         else if (Accept("hostname"))
             return listener with { Hostname = HostNameText("a host name") };
         else if (Accept("hostnames"))
@@ -157,14 +157,6 @@ internal sealed partial class StatementParser
         if (!_failed && !isDeclared(name.Text))
             Error(name.Position, $"unknown {kind} {name.Describe()}: expected one declared before");
         return name;
-    }
-
-    private FilterDefinition? ListenerFilter(Token option)
-    {
-        FilterDefinition? filter = FilterArgument();
-        if (filter is not null)
-            Unsupported(option.Position, filter.Name.StartsWith('<') ? "filters on a listener" : $"filter {Quote(filter.Name)} on a listener");
-        return filter;
     }
 
     private string TagName()

@@ -3,6 +3,7 @@ using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Text;
 using Posthouse.Server.Native;
+using Posthouse.Server.Processes;
 using Posthouse.Server.Tables;
 using Posthouse.Wire;
 
@@ -13,11 +14,6 @@ public sealed class SystemConfigurationEnvironment : IConfigurationEnvironment
 {
     private static readonly TimeSpan s_resolveTimeout = TimeSpan.FromSeconds(5);
     private static readonly string[] s_mailNameFiles = ["/etc/mailname", "/etc/mail/mailname"];
-
-    private static readonly string[] s_programDirectories =
-    [
-        "/usr/local/libexec/posthouse", "/usr/libexec/posthouse", "/usr/local/libexec/smtpd", "/usr/libexec/opensmtpd", "/usr/lib/opensmtpd",
-    ];
 
     private readonly Dictionary<string, IReadOnlyList<IPAddress>> _hosts = new(StringComparer.OrdinalIgnoreCase);
     private string? _serverName;
@@ -96,7 +92,7 @@ public sealed class SystemConfigurationEnvironment : IConfigurationEnvironment
     /// <inheritdoc/>
     public string? FindProgram(string name) => name.StartsWith('/')
         ? IsProgram(name) ? name : null
-        : s_programDirectories.Select(directory => $"{directory}/{name}").FirstOrDefault(IsProgram);
+        : PlugCommandLine.Directories.Select(directory => $"{directory}/{name}").FirstOrDefault(IsProgram);
 
     /// <inheritdoc/>
     public bool UserExists(string name) => SystemAccounts.Find(name, out int error) is not null || error != 0;

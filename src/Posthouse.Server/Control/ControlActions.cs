@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Posthouse.Plugs;
 using Posthouse.Server.Delivering;
+using Posthouse.Server.Filtering;
 using Posthouse.Server.Model;
 
 namespace Posthouse.Server.Control;
@@ -30,7 +31,7 @@ public sealed class ControlActions
 
     /// <summary>Whether a verb changes something, which is worth a line in the log.</summary>
     public static bool Changes(string verb) =>
-        verb is not (ControlVerb.Queue or ControlVerb.Message or ControlVerb.Envelope or ControlVerb.Stats or ControlVerb.Status);
+        verb is not (ControlVerb.Queue or ControlVerb.Message or ControlVerb.Envelope or ControlVerb.Stats or ControlVerb.Status or ControlVerb.Filters);
 
     /// <summary>
     /// Does what is requested; <paramref name="write"/> takes each reply but the last, which is returned, and answers false when nobody wants more.
@@ -45,6 +46,10 @@ public sealed class ControlActions
                 return await ShowStatsAsync(write);
             case ControlVerb.Status:
                 return await ShowStatusAsync(write);
+            case ControlVerb.Filters:
+                foreach (FilterStatus filter in _server.Filters)
+                    await write(new ControlReply { Filter = filter });
+                return Done();
             case ControlVerb.Pause or ControlVerb.Resume:
                 return SetPaused(argument, request.Verb == ControlVerb.Pause);
             case ControlVerb.Log when argument is "brief" or "verbose":

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Posthouse.Server.Filtering;
 
 namespace Posthouse.Server.Control;
 
@@ -6,5 +7,6 @@ namespace Posthouse.Server.Control;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ControlRequest))]
 [JsonSerializable(typeof(ControlReply))]
+[JsonSerializable(typeof(FilterStatus))]
 [JsonSerializable(typeof(System.Text.Json.JsonElement))]
 public sealed partial class ControlJson : JsonSerializerContext;

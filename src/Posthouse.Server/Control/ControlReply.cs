@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Posthouse.Server.Filtering;
 
 namespace Posthouse.Server.Control;
 
@@ -31,6 +32,9 @@ public sealed record ControlReply
 
     /// <summary>The counter's value; of a service 1 when it runs, 0 when it is paused.</summary>
     public long? Value { get; init; }
+
+    /// <summary>How a process of a filter is.</summary>
+    public FilterStatus? Filter { get; init; }
 
     /// <summary>Something that an operator should know, though all went well.</summary>
     public string? Notice { get; init; }

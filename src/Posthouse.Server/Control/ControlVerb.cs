@@ -18,6 +18,9 @@ public static class ControlVerb
     /// <summary>Sends for smtp, mda and mta whether they run or are paused.</summary>
     public const string Status = "status";
 
+    /// <summary>Sends for each process of a filter how it is.</summary>
+    public const string Filters = "filters";
+
     /// <summary>Makes envelopes due now.</summary>
     public const string Schedule = "schedule";
 

@@ -1,4 +1,5 @@
 using Posthouse.Plugs;
+using Posthouse.Server.Filtering;
 using Posthouse.Server.Model;
 
 namespace Posthouse.Server.Control;
@@ -11,6 +12,9 @@ public interface IServerControls
 
     /// <summary>Whether the log is verbose.</summary>
     bool IsVerbose { get; set; }
+
+    /// <summary>How the programs of filters are.</summary>
+    IReadOnlyList<FilterStatus> Filters { get; }
 
     /// <summary>Traces a subsystem in the log, or no longer; false when there is none of that name.</summary>
     bool Trace(string subsystem, bool on);

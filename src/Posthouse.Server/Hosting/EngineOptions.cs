@@ -22,6 +22,9 @@ public sealed record EngineOptions
     /// <summary>Opens the files of tables.</summary>
     public ITableFiles TableFiles { get; init; } = DirectTableFiles.Instance;
 
+    /// <summary>Starts plugs; stays the caller's. Null: the server starts them itself, as children of this process.</summary>
+    public IPlugStarter? Plugs { get; init; }
+
     /// <summary>What listeners take their certificates and authorities from; kept up to date by whoever started the server. Without it there are none.</summary>
     public CertificateStore? Certificates { get; init; }
 

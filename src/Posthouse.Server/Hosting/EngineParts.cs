@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Posthouse.Server.Filtering;
 using Posthouse.Server.Model;
 using Posthouse.Server.Processes;
 using Posthouse.Server.Queueing;
@@ -11,6 +12,7 @@ namespace Posthouse.Server.Hosting;
 /// <param name="State">Where the state lives.</param>
 /// <param name="Queue">Where mail goes.</param>
 /// <param name="Privileges">Does what needs another identity.</param>
+/// <param name="Filters">The filter programs that run.</param>
 /// <param name="TableFiles">Opens the files of tables.</param>
 /// <param name="TableScratch">Where databases are copied to; null: they are opened by their path.</param>
 /// <param name="Certificates">The certificates in force.</param>
@@ -19,5 +21,5 @@ namespace Posthouse.Server.Hosting;
 /// <param name="Logger">The log.</param>
 /// <param name="Counters">The counters.</param>
 internal sealed record EngineParts(
-    StateDirectory State, MailQueue Queue, IPrivileges Privileges, ITableFiles TableFiles, string? TableScratch, CertificateStore Certificates, HandshakeThreads Handshakes, TimeProvider Time, ILogger Logger,
-    Counters Counters);
+    StateDirectory State, MailQueue Queue, IPrivileges Privileges, FilterHosts Filters, ITableFiles TableFiles, string? TableScratch, CertificateStore Certificates, HandshakeThreads Handshakes,
+    TimeProvider Time, ILogger Logger, Counters Counters);

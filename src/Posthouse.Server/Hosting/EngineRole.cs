@@ -160,6 +160,7 @@ internal sealed class EngineRole
             Serve = orders.Options with { State = Reachable(orders.Options.State) },
             Privileges = settings => _privileges = new(_channel, settings.ProgramLimit, TimeProvider.System),
             Reload = ReloadAsync,
+            Plugs = new RemotePlugStarter(_channel),
             TableFiles = new RemoteTableFiles(_channel),
             CopiesDatabases = true,
             Certificates = _certificates,

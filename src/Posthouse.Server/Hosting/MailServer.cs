@@ -8,6 +8,7 @@ using Posthouse.Server.Control;
 using Posthouse.Server.Delivering;
 using Posthouse.Server.Delivering.Bouncing;
 using Posthouse.Server.Delivering.Local;
+using Posthouse.Server.Filtering;
 using Posthouse.Server.Model;
 using Posthouse.Server.Native;
 using Posthouse.Server.Processes;
@@ -48,6 +49,8 @@ public sealed class MailServer : IAsyncDisposable
     private readonly int _mostSessions;
     private EngineParts? _parts;
     private IPrivileges? _privileges;
+    private LocalPlugStarter? _ownPlugs;
+    private FilterHosts? _filters;
     private MailQueue? _queue;
     private IScheduler? _scheduler;
     private InFlightRecord? _inFlight;
@@ -185,6 +188,8 @@ public sealed class MailServer : IAsyncDisposable
         await StopAsync();
         if (_scheduler is not null) await _scheduler.DisposeAsync();
         await _generations.DisposeAsync();
+        if (_filters is not null) await _filters.DisposeAsync();
+        _ownPlugs?.Dispose();
         (_privileges as IDisposable)?.Dispose();
         _handshakes.Dispose();
         _watch.Dispose();
@@ -202,7 +207,8 @@ public sealed class MailServer : IAsyncDisposable
         if (await OpenQueueAsync(configuration) is { } closed) return closed;
         LocalSettings settings = LocalSettings.For(EnterTables, _time, _logger) with { Users = _options.Users, HostName = configuration.ServerName };
         _privileges = _options.Privileges(settings);
-        _parts = new(_state, _queue!, _privileges, _options.TableFiles, _options.CopiesDatabases ? Scratch : null, _options.Certificates ?? new(_logger), _handshakes, _time, _logger, _counters);
+        _filters = new(_options.Plugs ?? (_ownPlugs = new(_options.Users, _time, _logger)));
+        _parts = new(_state, _queue!, _privileges, _filters, _options.TableFiles, _options.CopiesDatabases ? Scratch : null, _options.Certificates ?? new(_logger), _handshakes, _time, _logger, _counters);
         (Serving? first, Fault? fault) = await Serving.OpenAsync(configuration, _parts, before: null, toleratesTables: true, CancellationToken.None);
         if (first is null) return fault;
         if (_listeners.FindMissing(first, sockets) is { } missing)
@@ -213,7 +219,7 @@ public sealed class MailServer : IAsyncDisposable
 
         await StartDeliveringAsync(first, settings);
         Change(first, sockets);
-        ServerControls controls = new(_listeners, _log, _generations, _options.Reload);
+        ServerControls controls = new(_listeners, _log, _generations, _filters!, _options.Reload);
         ControlServer server = new(new ControlActions(_dispatcher!, controls, _counters, _time), _counters, _logger) { Owner = _options.Owner, Time = _time };
         _control = new Listener(control, _watch, new SessionLimiter(MaxControlClients, MaxControlClients / 4), server.ServeAsync, _logger);
         _controlling = _control.RunAsync(_stopControl.Token);

@@ -13,7 +13,15 @@ namespace Posthouse.Server.Hosting;
 /// </summary>
 internal sealed class ParentCalls(Func<CancellationToken, ValueTask<ReloadResult>> reload, TimeProvider time, ILogger logger) : IDisposable
 {
+    // Longer than a plug may take to end that is told to.
+    private static readonly TimeSpan s_plugsEnd = PlugChild.Grace + TimeSpan.FromSeconds(2);
+
     private readonly TableFileService _tableFiles = new();
+    private readonly PlugDefinitions _plugDefinitions = new();
+    private readonly List<Task> _endingPlugs = [];
+    private IReadOnlySet<string> _sharedUsers = new HashSet<string>();
+    private PlugLauncher? _launcher;
+    private ParentPlugs? _plugs;
     private ConfiguredTables? _inForce;
     private ConfiguredTables? _before;
     private ServerUsers _users = ServerUsers.None;
@@ -25,6 +33,10 @@ internal sealed class ParentCalls(Func<CancellationToken, ValueTask<ReloadResult
         _users = users;
         _inForce = await OpenAsync(configuration);
         _tableFiles.Keep(configuration);
+        _launcher = new(users, OwnExecutable.Default, logger);
+        _plugDefinitions.Offer(PlugDefinitions.Of(configuration));
+        _plugDefinitions.Keep();
+        SaySharedUsers(configuration);
     }
 
     /// <summary>Answers by another configuration, until it is kept or given up.</summary>
@@ -33,6 +45,7 @@ internal sealed class ParentCalls(Func<CancellationToken, ValueTask<ReloadResult
         ConfiguredTables next = await OpenAsync(configuration);
         (_before, _inForce) = (_inForce, next);
         _tableFiles.Offer(configuration);
+        _plugDefinitions.Offer(PlugDefinitions.Of(configuration));
         _deliveries?.ForgetConfiguration();
     }
 
@@ -40,6 +53,8 @@ internal sealed class ParentCalls(Func<CancellationToken, ValueTask<ReloadResult
     internal Task KeepAsync()
     {
         _tableFiles.Keep(_inForce!.Configuration);
+        _plugDefinitions.Keep();
+        SaySharedUsers(_inForce.Configuration);
         return CloseAsync(ref _before);
     }
 
@@ -49,6 +64,7 @@ internal sealed class ParentCalls(Func<CancellationToken, ValueTask<ReloadResult
         if (_before is null) return Task.CompletedTask;
         (_before, _inForce) = (_inForce, _before);
         _tableFiles.Keep(_inForce!.Configuration);
+        _plugDefinitions.GiveUp();
         _deliveries?.ForgetConfiguration();
         return CloseAsync(ref _before);
     }
@@ -59,24 +75,44 @@ internal sealed class ParentCalls(Func<CancellationToken, ValueTask<ReloadResult
         EngineEnded();
         ParentDeliveries deliveries = _deliveries = new(
             LocalSettings.For(() => _inForce!, time, logger) with { Users = _users, HostName = _inForce!.Configuration.ServerName }, time, logger);
+        _plugDefinitions.ForgetEarlier();
+        ParentPlugs plugs = _plugs = new(_plugDefinitions, _launcher!, time);
         return async (request, cancellation) => request.Kind switch
         {
             MessageKind.Reload => new(ReloadAnswer.ToBytes(await reload(cancellation))),
             MessageKind.OpenTable => _tableFiles.Answer(request),
+            MessageKind.StartPlug => await plugs.ServeAsync(request),
             _ when ParentDeliveries.Serves(request.Kind) => await deliveries.ServeAsync(request, cancellation),
             _ => ChannelAnswer.Empty,
         };
     }
 
-    /// <summary>Ends what was made for an engine that is no more.</summary>
+    /// <summary>Ends what was made for an engine that is no more; plugs that take their time to end need not be waited for.</summary>
     internal void EngineEnded()
     {
         _deliveries?.Dispose();
         _deliveries = null;
+        if (_plugs is null) return;
+        _plugs.Dispose();
+        _endingPlugs.RemoveAll(static ending => ending.IsCompleted);
+        _endingPlugs.Add(_plugs.Over);
+        _plugs = null;
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => EngineEnded();
+    /// <summary>Ends all, and waits for plugs: after us there is nobody who would kill those that do not want to.</summary>
+    public void Dispose()
+    {
+        EngineEnded();
+        Task.WaitAll([.. _endingPlugs], s_plugsEnd);
+    }
+
+    // Each once, for as long as it stays so.
+    private void SaySharedUsers(ServerConfiguration configuration)
+    {
+        HashSet<string> shared = [.. PlugSeparation.FindSharedUsers(PlugDefinitions.Of(configuration), _users)];
+        foreach (string what in shared.Except(_sharedUsers)) ParentLog.PlugsShareUser(logger, what);
+        _sharedUsers = shared;
+    }
 
     // The engine has the other tables; here are those that say who gets mail, and by what command.
     private async Task<ConfiguredTables> OpenAsync(ServerConfiguration configuration)

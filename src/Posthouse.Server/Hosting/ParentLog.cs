@@ -30,4 +30,7 @@ internal static partial class ParentLog
 
     [LoggerMessage(2258, LogLevel.Warning, "warn: state: {Path} is the server's own now, and nobody else may write to it: {Why} until now")]
     public static partial void StateTaken(ILogger logger, string path, string why);
+
+    [LoggerMessage(2259, LogLevel.Warning, "warn: plugs {What}: each can read, stop and pretend to be the others; give them users of their own")]
+    public static partial void PlugsShareUser(ILogger logger, string what);
 }

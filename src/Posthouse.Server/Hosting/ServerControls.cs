@@ -1,12 +1,13 @@
 using Microsoft.Extensions.Logging;
 using Posthouse.Plugs;
 using Posthouse.Server.Control;
+using Posthouse.Server.Filtering;
 using Posthouse.Server.Model;
 
 namespace Posthouse.Server.Hosting;
 
 /// <summary>What the control socket may do with the server as a whole.</summary>
-internal sealed class ServerControls(ListenerSet listeners, MailLog log, Generations generations, Func<CancellationToken, ValueTask<ReloadResult>> reload) : IServerControls
+internal sealed class ServerControls(ListenerSet listeners, MailLog log, Generations generations, FilterHosts filters, Func<CancellationToken, ValueTask<ReloadResult>> reload) : IServerControls
 {
     public bool IsSmtpPaused
     {
@@ -34,6 +35,8 @@ internal sealed class ServerControls(ListenerSet listeners, MailLog log, Generat
             serving.Leave();
         }
     }
+
+    public IReadOnlyList<FilterStatus> Filters => filters.Report();
 
     public ValueTask<ReloadResult> ReloadAsync(CancellationToken cancellation) => reload(cancellation);
 }

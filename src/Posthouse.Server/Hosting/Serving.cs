@@ -4,6 +4,7 @@ using Posthouse.Plugs;
 using Posthouse.Server.Configuration;
 using Posthouse.Server.Delivering;
 using Posthouse.Server.Delivering.Bouncing;
+using Posthouse.Server.Filtering;
 using Posthouse.Server.Model;
 using Posthouse.Server.Naming;
 using Posthouse.Server.Receiving;
@@ -20,6 +21,8 @@ internal sealed class Serving : IAsyncDisposable
 {
     private readonly RuleReturnRoute _route;
     private readonly List<Door> _doors = [];
+    private readonly List<FilterHost> _filters = [];
+    private readonly FilterHosts _hosts;
 
     // One for being in force, one for each session and each question under way.
     private int _users = 1;
@@ -29,6 +32,7 @@ internal sealed class Serving : IAsyncDisposable
         Configuration = configuration;
         Tables = tables;
         Names = names;
+        _hosts = parts.Filters;
         ResolverOptions options = new() { Time = parts.Time, Logger = parts.Logger };
         Recipients = new(configuration, tables, parts.Privileges, options);
         Sources = new(configuration, tables, parts.Privileges);
@@ -85,7 +89,7 @@ internal sealed class Serving : IAsyncDisposable
             : new(new Resolver(configuration.Resolvers.Length > 0 ? [.. configuration.Resolvers] : null, HostsFile.Read(), parts.Time, parts.Logger), parts.Time);
         Serving serving = new(configuration, tables, parts, names);
         if (serving.Furnish(parts) is not { } fault) return (serving, null);
-        await tables.DisposeAsync();
+        await serving.DisposeAsync();
         return (null, fault);
     }
 
@@ -129,7 +133,11 @@ internal sealed class Serving : IAsyncDisposable
     };
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => Tables.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        foreach (FilterHost filter in _filters) await _hosts.ReleaseAsync(filter);
+        await Tables.DisposeAsync();
+    }
 
     private Fault? Furnish(EngineParts parts)
     {
@@ -143,10 +151,20 @@ internal sealed class Serving : IAsyncDisposable
             Logger = parts.Logger,
             Counters = parts.Counters,
         };
-        _doors.Add(new(this, new UnixDomainSocketEndPoint(parts.State.SmtpSocket), new(profiles.ForSocket(), services)));
+        FilterEnvironment filtering = new()
+        {
+            ServerName = Configuration.ServerName,
+            SpoolDirectory = Path.Combine(parts.State.Spool, "filters"),
+            SessionTimeout = Configuration.Smtp.Limits.IdleTimeout,
+            MaxMessageSize = Configuration.Smtp.MaxMessageSize,
+            Time = parts.Time,
+            Logger = parts.Logger,
+        };
+        _doors.Add(new(this, new UnixDomainSocketEndPoint(parts.State.SmtpSocket), new(profiles.ForSocket() with { Filters = Chain(Configuration.Socket.Filter, filtering), LocalPath = parts.State.SmtpSocket }, services)));
         foreach (ListenerConfiguration listener in Configuration.Listeners)
         {
             if (profiles.For(listener, out Fault? fault) is not { } profile) return fault;
+            profile = profile with { Filters = Chain(listener.Filter, filtering) };
             foreach (IPEndPoint endPoint in listener.EndPoints)
             {
                 if (_doors.Any(door => door.EndPoint.Equals(endPoint)))
@@ -157,6 +175,14 @@ internal sealed class Serving : IAsyncDisposable
 
         return null;
     }
+
+    // The programs are started here and not at the first session, which would have to wait for them.
+    private FilterChain? Chain(FilterDefinition? filter, FilterEnvironment environment) => filter is null ? null : FilterChain.Create(filter, Tables, process =>
+    {
+        FilterHost host = _hosts.Acquire(process, environment);
+        _filters.Add(host);
+        return host;
+    }, environment);
 
     /// <summary>One address of this configuration, and what serves those who connect to it.</summary>
     internal sealed record Door(Serving Serving, EndPoint EndPoint, SmtpReceiver Receiver);

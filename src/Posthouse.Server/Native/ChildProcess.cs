@@ -13,6 +13,7 @@ internal static unsafe class ChildProcess
     private const int OpenPidDescriptor = 434;
     private const int NoHang = 1;
     private const int Kill9 = 9;
+    private const int Terminate15 = 15;
     private const int ByProcess = 1;
     private const int Exited = 4;
     private const int NoWait = 0x01000000;
@@ -78,6 +79,12 @@ internal static unsafe class ChildProcess
     {
         Libc.kill(-process, Kill9);
         Libc.kill(process, Kill9);
+    }
+
+    /// <summary>Asks a child and all of its process group to end.</summary>
+    internal static void Terminate(int process)
+    {
+        if (Libc.kill(-process, Terminate15) != 0) Libc.kill(process, Terminate15);
     }
 
     /// <summary>Whether a child has ended (then it is reaped), with its exit code or the signal that killed it.</summary>

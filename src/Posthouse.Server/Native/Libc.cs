@@ -11,6 +11,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int getpwnam_r(string name, Passwd* record, byte* buffer, nuint length, Passwd** result);
 
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int getgrnam_r(string name, Group* record, byte* buffer, nuint length, Group** result);
+
     [LibraryImport(Library)]
     internal static partial int getpwuid_r(uint uid, Passwd* record, byte* buffer, nuint length, Passwd** result);
 
@@ -237,6 +240,15 @@ internal static unsafe partial class Libc
         internal byte* Gecos;
         internal byte* Directory;
         internal byte* Shell;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct Group
+    {
+        internal byte* Name;
+        internal byte* Password;
+        internal uint Gid;
+        internal byte** Members;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -32,6 +32,30 @@ public static unsafe class SystemAccounts
     /// <summary>Finds a user by number; as <see cref="Find(string, out int)"/>.</summary>
     public static UserAccount? Find(uint uid, out int error) => Look(null, uid, out error);
 
+    /// <summary>The number of a group; null when there is none of that name, or the name service failed with <paramref name="error"/> (else 0).</summary>
+    public static uint? FindGroup(string name, out int error)
+    {
+        error = 0;
+        if (name.Length is 0 or > 256 || name.AsSpan().IndexOfAny('\0', ':', '\n') >= 0) return null;
+        for (int length = 4096; ; length *= 4)
+        {
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(length);
+            try
+            {
+                Libc.Group record;
+                Libc.Group* result = null;
+                fixed (byte* memory = buffer) error = Libc.getgrnam_r(name, &record, memory, (nuint)buffer.Length, &result);
+                if (error == Errno.Interrupted || (error == Errno.Range && length < LargestRecord)) continue;
+                if (IsUnknown(error)) error = 0;
+                return result == null ? null : record.Gid;
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+    }
+
     /// <summary>All groups that a user is a member of, its own first; at most 65536.</summary>
     public static uint[] Groups(UserAccount account)
     {
@@ -46,6 +70,9 @@ public static unsafe class SystemAccounts
             count = Math.Max(count * 2, found);
         }
     }
+
+    // getpwnam_r(3): these all are said for "no such user" by one system or another.
+    private static bool IsUnknown(int error) => error is Errno.NoEntry or Errno.NoProcess or 9 or Errno.Permission;
 
     private static UserAccount? Look(string? name, uint uid, out int error)
     {
@@ -63,8 +90,7 @@ public static unsafe class SystemAccounts
                         : Libc.getpwnam_r(name, &record, memory, (nuint)buffer.Length, &result);
                     if (error == Errno.Interrupted) continue;
                     if (error == Errno.Range && length < LargestRecord) continue;
-                    // getpwnam_r(3): these all are said for "no such user" by one system or another.
-                    if (error is Errno.NoEntry or Errno.NoProcess or 9 or Errno.Permission) error = 0;
+                    if (IsUnknown(error)) error = 0;
                     if (result == null) return null;
                     string shell = Marshal.PtrToStringUTF8((nint)record.Shell) ?? "";
                     return new UserAccount(Marshal.PtrToStringUTF8((nint)record.Name)!, record.Uid, record.Gid, Marshal.PtrToStringUTF8((nint)record.Directory) ?? "/")

@@ -45,6 +45,9 @@ internal enum MessageKind : byte
     /// <summary>To the parent: start the program that delivers an envelope.</summary>
     StartProgram = 38,
 
+    /// <summary>To the parent: start a plug.</summary>
+    StartPlug = 39,
+
     /// <summary>To the keys process: load a key and its certificate (descriptors).</summary>
     LoadKey = 64,
 

@@ -22,6 +22,9 @@ internal static partial class ProcessesLog
     [LoggerMessage(1005, LogLevel.Error, "error: {Peer} asked {Kind}, which failed")]
     internal static partial void QuestionFailed(ILogger logger, string peer, MessageKind kind, Exception exception);
 
+    [LoggerMessage(1006, LogLevel.Warning, "warn: plugs run as {User}, who runs the server, without user, group or chroot of their own: the server was not started as root")]
+    internal static partial void PlugsNotSeparated(ILogger logger, string user);
+
     [LoggerMessage(1040, LogLevel.Debug, "debug: waited for {Count} orphans")]
     internal static partial void OrphansReaped(ILogger logger, int count);
 

@@ -12,6 +12,9 @@ public sealed record ServerUsers(UserAccount? Engine, UserAccount? Keys, UserAcc
     /// <summary>Nobody changes identity: the server was not started as root.</summary>
     public static ServerUsers None { get; } = new(null, null, null, null);
 
+    /// <summary>Whether no plug may run as that user, because it holds the mail or the keys. Giving the plugs' user to the server as well says that they need no separation.</summary>
+    public bool ForbidPlug(uint uid) => uid != Plug?.Uid && (uid == Engine?.Uid || uid == Keys?.Uid);
+
     /// <summary>Whether no mail may be delivered as that user, because it is one of the server's own. Giving the deliveries' user to the server as well says that they need no separation.</summary>
     public bool Forbid(uint uid) => uid != Mda?.Uid && (uid == Engine?.Uid || uid == Keys?.Uid || uid == Plug?.Uid);
 }

@@ -20,11 +20,12 @@ internal static class EnvelopeMaker
         {
             string recipient = accepted.Command.Recipient.ToString();
             EnvelopeNotification? notification = Notification(mail, accepted.Command);
-            foreach (EnvelopePrototype prototype in accepted.Envelopes)
+            for (int i = 0; i < accepted.Envelopes.Count; i++)
             {
+                EnvelopePrototype prototype = accepted.Envelopes[i];
                 writer.AddEnvelope(new Envelope
                 {
-                    Id = writer.DrawEnvelopeId(),
+                    Id = accepted.Ids?[i] ?? writer.DrawEnvelopeId(),
                     Session = session,
                     Kind = prototype.Kind,
                     Action = prototype.Action,

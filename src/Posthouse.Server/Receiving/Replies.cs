@@ -23,6 +23,9 @@ internal static class Replies
     internal static readonly SmtpReply BareLineFeed = new(500, new(5, 5, 2), "Syntax error: Lines end with CR LF");
     internal static readonly SmtpReply LineTooLong = new(500, new(5, 5, 2), "Syntax error: Command line too long");
     internal static readonly SmtpReply NotImplemented = new(502, new(5, 5, 1), "Invalid command: Command not implemented");
+    internal static readonly SmtpReply NoParameter = new(501, new(5, 5, 4), "Invalid command arguments: No parameters allowed");
+    internal static readonly SmtpReply NothingToRewrite = new(500, new(5, 3, 0), "Internal error: A filter rewrote what has no parameter");
+    internal static readonly SmtpReply TurnedAway = new(503, new(5, 5, 1), "Invalid command: The session was refused, send QUIT");
     internal static readonly SmtpReply GreetingName = new(501, new(5, 5, 4), "Invalid command arguments: A domain name or address literal is required");
     internal static readonly SmtpReply NotGreeted = new(503, new(5, 5, 1), "Invalid command: Send HELO or EHLO first");
     internal static readonly SmtpReply NoMail = new(503, new(5, 5, 1), "Invalid command: Send MAIL first");
@@ -62,6 +65,7 @@ internal static class Replies
     internal static readonly SmtpReply NotStored = new(451, new(4, 3, 0), "Temporary failure, message not stored");
     internal static readonly SmtpReply TemporaryFailure = new(451, new(4, 3, 0), "Temporary failure");
     internal static readonly SmtpReply BareLineEnds = new(550, new(5, 6, 11), "Lines of the message do not all end with CR LF");
+    internal static readonly SmtpReply NulByte = new(550, new(5, 6, 0), "Message contains NUL bytes");
     internal static readonly SmtpReply ContentLineTooLong = new(500, new(5, 6, 0), "Line of the message too long");
     internal static readonly SmtpReply Loop = new(554, new(5, 4, 6), "Routing loop detected: Loop detected");
     internal static readonly SmtpReply MalformedHeader = new(550, new(5, 7, 1), "Message is not RFC 2822 compliant");

@@ -29,4 +29,7 @@ public enum SessionAction
 
     /// <summary>Check the credentials, then call <see cref="SmtpDialogue.DecideCredentials"/>.</summary>
     CheckCredentials,
+
+    /// <summary>Ask the filters <see cref="SmtpDialogue.Question"/>, then call <see cref="SmtpDialogue.Decide"/>, which gives the step to be done.</summary>
+    Ask,
 }

@@ -1,5 +1,6 @@
 using Posthouse.Plugs;
 using Posthouse.Server.Configuration;
+using Posthouse.Server.Filtering;
 using Posthouse.Server.Transport;
 
 namespace Posthouse.Server.Receiving;
@@ -17,6 +18,12 @@ public sealed record SessionProfile
 
     /// <summary>Whether this is the socket for programs of this machine.</summary>
     public bool IsLocalSocket { get; init; }
+
+    /// <summary>Who judges its sessions and their mail; null: nobody.</summary>
+    public FilterChain? Filters { get; init; }
+
+    /// <summary>The path of the socket for programs of this machine.</summary>
+    public string LocalPath { get; init; } = "";
 
     /// <summary>Whether and how sessions are encrypted.</summary>
     public ListenerTls Tls { get; init; }

@@ -6,13 +6,13 @@ namespace Posthouse.Server.Receiving;
 
 /// <summary>
 /// The SMTP session as a state machine without I/O or clock: a line comes in, a step comes out. Where a step needs the
-/// world (a table, the rules, the queue, TLS), the driver does that and tells the dialogue what came of it.
+/// world (a filter, a table, the rules, the queue, TLS), the driver does that and tells the dialogue what came of it.
 /// <para>
 /// A session is greeted or not; greeted, it has a transaction or not; a transaction has a sender, then recipients, then content. The steps of
 /// an AUTH exchange lie across that. HELO, EHLO and RSET end a transaction, and so does the end of its message, good or bad.
 /// </para>
 /// </summary>
-public sealed class SmtpDialogue
+public sealed partial class SmtpDialogue
 {
     private enum AuthStep : byte
     {
@@ -84,6 +84,9 @@ public sealed class SmtpDialogue
     /// <summary>Whether the line just taken is part of an AUTH exchange, so that it must not be logged.</summary>
     public bool LineIsSecret { get; private set; }
 
+    /// <summary>Whether the line just taken was to be the answer to a challenge of AUTH.</summary>
+    public bool LineIsResponse { get; private set; }
+
     /// <summary>The first words of the server.</summary>
     public SmtpReply Banner => new(220, $"{ServerName} ESMTP Posthouse");
 
@@ -92,22 +95,27 @@ public sealed class SmtpDialogue
     {
         if (++_commands > _profile.Limits.MaxCommands)
             return new(SessionAction.Close, Replies.TooManyCommands);
-        LineIsSecret = _auth != AuthStep.None;
-        if (LineIsSecret)
+        LineIsSecret = LineIsResponse = _auth != AuthStep.None;
+        if (LineIsResponse)
             return ContinueAuth(line);
+        Verb = SmtpVerb.Unknown;
         if (!SmtpCommand.TryParse(line, out SmtpCommand command, out SmtpReply? error))
             return Wrong(error);
-        LineIsSecret = command.Verb == SmtpVerb.Auth;
-        return command.Verb switch
+        Verb = command.Verb;
+        LineIsSecret = Verb == SmtpVerb.Auth;
+        // A chunk follows its BDAT, wanted or not.
+        if (_isTurnedAway && Verb is not (SmtpVerb.Quit or SmtpVerb.Bdat))
+            return Wrong(Replies.TurnedAway);
+        return Verb switch
         {
             SmtpVerb.Helo or SmtpVerb.Ehlo => Greet(command),
             SmtpVerb.Mail => StartMail(command.Argument),
             SmtpVerb.Rcpt => AddRecipient(command.Argument),
             SmtpVerb.Data => StartData(),
             SmtpVerb.Bdat => StartChunk(command.Argument),
-            SmtpVerb.Rset => Reset(),
-            SmtpVerb.Noop => new(SessionAction.Reply, Replies.Ok),
-            SmtpVerb.Quit => new(SessionAction.Close, Replies.Bye),
+            SmtpVerb.Rset => HasFilters ? Ask(FilterPhase.Rset) : Reset(),
+            SmtpVerb.Noop => HasFilters ? Ask(FilterPhase.Noop) : new(SessionAction.Reply, Replies.Ok),
+            SmtpVerb.Quit => HasFilters ? Ask(FilterPhase.Quit) : new(SessionAction.Close, Replies.Bye),
             SmtpVerb.Help => new(SessionAction.Reply, Replies.Help),
             SmtpVerb.Vrfy => new(SessionAction.Reply, Replies.CannotVerify),
             SmtpVerb.Expn => Wrong(Replies.NotImplemented),
@@ -118,7 +126,12 @@ public sealed class SmtpDialogue
     }
 
     /// <summary>Answers a line that is none: one that LF alone ended.</summary>
-    public SessionStep Refuse(SmtpReply reply) => Wrong(reply);
+    public SessionStep Refuse(SmtpReply reply)
+    {
+        LineIsSecret = LineIsResponse = _auth != AuthStep.None;
+        Verb = SmtpVerb.Unknown;
+        return Wrong(reply);
+    }
 
     /// <summary>The sender was accepted, or refused with <paramref name="refusal"/>.</summary>
     public SmtpReply DecideMail(SmtpReply? refusal)
@@ -186,15 +199,24 @@ public sealed class SmtpDialogue
     {
         if (!HostName.IsValidGreeting(command.Argument))
             return Wrong(Replies.GreetingName);
+        string identity = Encoding.ASCII.GetString(command.Argument);
+        bool extended = command.Verb == SmtpVerb.Ehlo;
+        return HasFilters ? Ask(extended ? FilterPhase.Ehlo : FilterPhase.Helo, identity) : Identify(identity, extended);
+    }
+
+    private SessionStep Identify(string identity, bool extended)
+    {
         EndTransaction();
-        Helo = Encoding.ASCII.GetString(command.Argument);
-        IsExtended = command.Verb == SmtpVerb.Ehlo;
+        Helo = identity;
+        IsExtended = extended;
         string hello = $"{ServerName} Hello {Helo} [{Client}], pleased to meet you";
         return new(SessionAction.Reply, new SmtpReply(250, IsExtended ? hello + _profile.Capabilities(OffersTls, OffersAuth) : hello));
     }
 
     private SessionStep StartMail(ReadOnlySpan<byte> argument)
     {
+        if (HasFilters)
+            Address = AddressOf(argument);
         if (Helo.Length == 0)
             return Wrong(Replies.NotGreeted);
         if (HasMail)
@@ -203,6 +225,14 @@ public sealed class SmtpDialogue
             return Wrong(Replies.MustStartTls);
         if (_profile.Auth == ListenerAuth.Required && !IsAuthenticated)
             return Wrong(Replies.MustAuthenticate);
+        if (ReadMail(argument) is { } error)
+            return error;
+        return HasFilters ? Ask(FilterPhase.MailFrom, Address) : new(SessionAction.JudgeSender);
+    }
+
+    // Null when the command is good.
+    private SessionStep? ReadMail(ReadOnlySpan<byte> argument)
+    {
         if (!MailCommand.TryParse(argument, out MailCommand mail, out SmtpReply? error))
             return Wrong(error);
         if (mail.HasDsn && _profile.NoDsn)
@@ -215,15 +245,25 @@ public sealed class SmtpDialogue
         if (mail.Sender is { IsQualified: false } bare)
             mail = mail with { Sender = bare.WithDomain(ServerName) };
         Mail = mail;
-        return new(SessionAction.JudgeSender);
+        return null;
     }
 
     private SessionStep AddRecipient(ReadOnlySpan<byte> argument)
     {
+        if (HasFilters)
+            Address = AddressOf(argument);
         if (!HasMail)
             return Wrong(Helo.Length == 0 ? Replies.NotGreeted : Replies.NoMail);
         if (_chunking)
             return Wrong(Replies.AmidChunks);
+        if (ReadRecipient(argument) is { } error)
+            return error;
+        return HasFilters ? Ask(FilterPhase.RcptTo, Address) : new(SessionAction.JudgeRecipient);
+    }
+
+    // Null when the command is good.
+    private SessionStep? ReadRecipient(ReadOnlySpan<byte> argument)
+    {
         if (!RcptCommand.TryParse(argument, out RcptCommand recipient, out SmtpReply? error))
             return Wrong(error);
         if (recipient.HasDsn && _profile.NoDsn)
@@ -233,14 +273,16 @@ public sealed class SmtpDialogue
         if (Recipients >= _profile.Limits.MaxRecipients)
             return new(SessionAction.Reply, Replies.TooManyRecipients);
         Recipient = recipient.Recipient.IsQualified ? recipient : recipient with { Recipient = recipient.Recipient.WithDomain(ServerName) };
-        return new(SessionAction.JudgeRecipient);
+        return null;
     }
 
     private SessionStep StartData()
     {
         if (NotReadyForContent() is { } reply)
             return Wrong(reply);
-        return _chunking ? Wrong(Replies.AmidChunks) : new(SessionAction.TakeContent, Replies.EnterMail);
+        if (_chunking)
+            return Wrong(Replies.AmidChunks);
+        return HasFilters ? Ask(FilterPhase.Data) : new(SessionAction.TakeContent, Replies.EnterMail);
     }
 
     private SessionStep StartChunk(ReadOnlySpan<byte> argument)
@@ -257,6 +299,8 @@ public sealed class SmtpDialogue
         // Reading a chunk only to forget it has to have a bound.
         if (chunk.Length > _profile.MaxMessageSize)
             return new(SessionAction.Close, Replies.TooLarge);
+        if (step.Action == SessionAction.TakeChunk && HasFilters && !_chunking)
+            return Ask(FilterPhase.Data);
         return step.Action == SessionAction.Reply ? new(SessionAction.DiscardChunk, step.Reply) : step;
     }
 
@@ -273,7 +317,9 @@ public sealed class SmtpDialogue
     {
         if (IsEncrypted)
             return Wrong(Replies.AlreadyEncrypted);
-        return OffersTls ? new(SessionAction.StartTls, Replies.ReadyForTls) : Wrong(Replies.NotImplemented);
+        if (!OffersTls)
+            return Wrong(Replies.NotImplemented);
+        return HasFilters ? Ask(FilterPhase.StartTls) : new(SessionAction.StartTls, Replies.ReadyForTls);
     }
 
     private SessionStep StartAuth(ReadOnlySpan<byte> argument)
@@ -288,20 +334,28 @@ public sealed class SmtpDialogue
             return Wrong(Replies.AlreadyAuthenticated);
         if (HasMail)
             return Wrong(Replies.AmidMail);
+        if (MechanismOf(argument, out _) == AuthStep.None)
+            return Wrong(Replies.UnknownMechanism);
+        return HasFilters ? Ask(FilterPhase.Auth, Encoding.UTF8.GetString(argument)) : BeginAuth(argument);
+    }
+
+    private SessionStep BeginAuth(ReadOnlySpan<byte> argument)
+    {
+        _auth = MechanismOf(argument, out ReadOnlySpan<byte> response);
+        if (_auth == AuthStep.None)
+            return Wrong(Replies.UnknownMechanism);
+        if (!response.IsEmpty)
+            return ContinueAuth(response);
+        return new(SessionAction.Reply, _auth == AuthStep.Plain ? Replies.Challenge : Replies.ChallengeUser);
+    }
+
+    private static AuthStep MechanismOf(ReadOnlySpan<byte> argument, out ReadOnlySpan<byte> response)
+    {
         int space = argument.IndexOf((byte)' ');
         ReadOnlySpan<byte> mechanism = space < 0 ? argument : argument[..space];
-        ReadOnlySpan<byte> response = space < 0 ? default : argument[space..].TrimStart((byte)' ');
-        if (Ascii.EqualsIgnoreCase(mechanism, "PLAIN"u8))
-        {
-            _auth = AuthStep.Plain;
-            return response.IsEmpty ? new(SessionAction.Reply, Replies.Challenge) : ContinueAuth(response);
-        }
-        if (Ascii.EqualsIgnoreCase(mechanism, "LOGIN"u8))
-        {
-            _auth = AuthStep.LoginUser;
-            return response.IsEmpty ? new(SessionAction.Reply, Replies.ChallengeUser) : ContinueAuth(response);
-        }
-        return Wrong(Replies.UnknownMechanism);
+        response = space < 0 ? default : argument[space..].TrimStart((byte)' ');
+        return Ascii.EqualsIgnoreCase(mechanism, "PLAIN"u8) ? AuthStep.Plain
+            : Ascii.EqualsIgnoreCase(mechanism, "LOGIN"u8) ? AuthStep.LoginUser : AuthStep.None;
     }
 
     private SessionStep ContinueAuth(ReadOnlySpan<byte> response)

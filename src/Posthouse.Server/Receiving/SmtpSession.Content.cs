@@ -21,6 +21,7 @@ internal sealed partial class SmtpSession
             return true;
         }
         Say(goAhead);
+        _filters?.TxData(goAhead);
         _takesContent = true;
         while (!intake.IsComplete)
         {
@@ -31,14 +32,18 @@ internal sealed partial class SmtpSession
             _start += consumed;
             await intake.TakeAsync(content);
         }
-        Answer(await StoreAsync(intake));
+        await AnswerMessageAsync(intake);
         _takesContent = false;
         return true;
     }
 
     private async ValueTask<bool> TakeChunkAsync()
     {
-        _intake ??= await BeginMessageAsync(chunks: true);
+        if (_intake == null)
+        {
+            _filters?.TxData(Replies.EnterMail);
+            await BeginMessageAsync(chunks: true);
+        }
         if (_intake == null)
         {
             if (!await DiscardAsync(_dialogue.Chunk.Length))
@@ -58,7 +63,7 @@ internal sealed partial class SmtpSession
             await _intake.TakeAsync(content);
         }
         if (_dialogue.Chunk.IsLast)
-            Answer(await StoreAsync(_intake));
+            await AnswerMessageAsync(_intake);
         else
             Answer(_dialogue.EndChunk(_intake.Refusal));
         _takesContent = false;
@@ -80,17 +85,17 @@ internal sealed partial class SmtpSession
 
     private async ValueTask<MessageIntake?> BeginMessageAsync(bool chunks)
     {
-        (QueueResult result, MessageWriter? writer) = await _services.Queue.CreateMessageAsync();
-        if (writer == null)
-        {
-            ReceivingLog.NotStored(_services.Logger, _id, result.Message ?? result.Status.ToString());
+        if (_filters == null && await ReserveMessageAsync() != null)
             return null;
-        }
+        MessageWriter writer = _writer!;
         DateTimeOffset now = _services.Time.GetUtcNow();
         string? onlyRecipient = _recipients is [var only] ? only.Command.Recipient.ToString() : null;
         string trace = ReceivedHeader.Build(_dialogue, _profile, _reverseName, writer.Id, _connection.Tls, onlyRecipient, now);
-        _intake = new MessageIntake(writer, trace, Submission(now), _profile, chunks);
-        return _intake;
+        if (_filters is { IsJunk: true })
+            trace = "X-Spam: Yes\r\n" + trace;
+        MessageIntake intake = _intake = new(writer, trace, Submission(now), _profile, chunks);
+        intake.PassThrough(_filters?.BeginMessage(intake.TakeFilteredAsync));
+        return intake;
     }
 
     // What programs and users of this site submit is completed; what other servers bring is not touched.
@@ -104,9 +109,22 @@ internal sealed partial class SmtpSession
         return new SubmissionRules(_dialogue.ServerName, masquerade, now);
     }
 
+    private async ValueTask AnswerMessageAsync(MessageIntake intake)
+    {
+        SmtpReply reply = await StoreAsync(intake);
+        Answer(reply);
+        if (reply.IsPositive)
+            _filters?.TxCommit(intake.Writer.Size);
+    }
+
     private async ValueTask<SmtpReply> StoreAsync(MessageIntake intake)
     {
         SmtpReply? refusal = await intake.CompleteAsync();
+        if (_filters != null && await ConsultOnMessageAsync(_filters) is { } verdict && refusal == null)
+        {
+            refusal = verdict;
+            intake.Refuse(verdict);
+        }
         if (refusal == null)
         {
             EnvelopeMaker.Add(intake.Writer, _dialogue, _context!, _id, _recipients!, _services.Time.GetUtcNow());
@@ -120,6 +138,8 @@ internal sealed partial class SmtpSession
             }
         }
         _dialogue.EndMessage();
+        if (refusal != null)
+            _filters?.TxRollback();
         return refusal ?? new SmtpReply(250, new(2, 0, 0), $"{intake.Writer.Id} Message accepted for delivery");
     }
 

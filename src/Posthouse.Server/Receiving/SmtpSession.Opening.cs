@@ -56,7 +56,7 @@ internal sealed partial class SmtpSession
         if (_connection.Remote is { } remote)
             await FindNameAsync(remote.Address);
         else
-            (_reverseName, _isConfirmed) = (serverName, true);
+            (_reverseName, _confirmation) = (serverName, ForwardConfirmation.Pass);
         _dialogue = new SmtpDialogue(_profile, serverName, ClientText());
         if (_connection.Tls != null)
             _dialogue.Encrypted();
@@ -72,7 +72,9 @@ internal sealed partial class SmtpSession
             ? await find(address, CancellationToken.None)
             : new(isLoopback ? "localhost" : null, isLoopback ? ForwardConfirmation.Pass : ForwardConfirmation.Fail);
         if (name.Name is { } text && Wire.HostName.IsValidGreeting(Encoding.UTF8.GetBytes(text)))
-            (_reverseName, _isConfirmed) = (text.TrimEnd('.'), name.Confirmation == ForwardConfirmation.Pass);
+            (_reverseName, _confirmation) = (text.TrimEnd('.'), name.Confirmation);
+        else if (name.Confirmation == ForwardConfirmation.Error)
+            _confirmation = ForwardConfirmation.Error;
     }
 
     private async ValueTask<bool> StartTlsAsync(SmtpReply ready)
@@ -92,6 +94,8 @@ internal sealed partial class SmtpSession
             return false;
         _dialogue.Encrypted();
         LogTls(_connection.Tls!);
+        ForgetTransaction();
+        _filters?.LinkTls(_connection.Tls!.ToString());
         return true;
     }
 

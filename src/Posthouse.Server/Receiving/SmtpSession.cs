@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using Posthouse.Server.Configuration;
 using Posthouse.Server.Model;
+using Posthouse.Server.Naming;
 using Posthouse.Server.Rules;
 using Posthouse.Server.Transport;
 using Posthouse.Wire;
@@ -44,7 +45,7 @@ internal sealed partial class SmtpSession
     // Set by Prepare, before anything is read.
     private SmtpDialogue _dialogue = null!;
     private string _reverseName = "<unknown>";
-    private bool _isConfirmed;
+    private ForwardConfirmation _confirmation = ForwardConfirmation.Fail;
 
     private SessionContext? _context;
     private List<AcceptedRecipient>? _recipients;
@@ -92,12 +93,15 @@ internal sealed partial class SmtpSession
         finally
         {
             _intake?.Abandon();
+            _writer?.Rollback();
             ReturnBuffer();
             _replies.Clear();
             _receiver.Sessions.Add(-1);
             counter.Add(-1);
             if (_connection.Tls != null)
                 (_profile.Tls == ListenerTls.Implicit ? _receiver.ImplicitTls : _receiver.StartedTls).Add(-1);
+            if (_filters != null)
+                EndFilters(_filters);
         }
     }
 
@@ -108,7 +112,8 @@ internal sealed partial class SmtpSession
         if (_profile.Tls == ListenerTls.Implicit && !await UpgradeAsync())
             return Ending();
         await PrepareAsync();
-        Say(_dialogue.Banner);
+        if (!await WelcomeAsync())
+            return await EndAsync(null, "filter");
         while (true)
         {
             if (_receiver.IsStopping)
@@ -124,6 +129,8 @@ internal sealed partial class SmtpSession
                     _ => Ending(),
                 };
             }
+            if (_filters != null)
+                step = await ConsultAsync(_filters, step);
             switch (step.Action)
             {
                 case SessionAction.Reply:
@@ -133,7 +140,7 @@ internal sealed partial class SmtpSession
                     Answer(step.Reply!);
                     if (step.Reply == Replies.LineTooLong)
                         ReceivingLog.BadInput(_services.Logger, _id, Replies.LineTooLong.ToString());
-                    return await EndAsync(null, ReasonOf(step.Reply!));
+                    return await EndAsync(null, _closedByFilter ? "filter" : ReasonOf(step.Reply!));
                 case SessionAction.JudgeSender:
                     Answer(_dialogue.DecideMail(await JudgeSenderAsync()));
                     break;
@@ -145,6 +152,8 @@ internal sealed partial class SmtpSession
                         return await EndAsync(_connection.End == ConnectionEnd.TimedOut ? Replies.IdleTooLong : null, Ending());
                     break;
             }
+            if (_closedByFilter)
+                return await EndAsync(null, "filter");
             if (!_dialogue.HasMail)
                 ForgetTransaction();
             if (_replies.Length > LargeBuffer && !await FlushAsync())
@@ -209,14 +218,14 @@ internal sealed partial class SmtpSession
             Client = _connection.Remote?.Address,
             ServerName = _dialogue.ServerName,
             ReverseName = _reverseName == "<unknown>" ? null : _reverseName,
-            IsForwardConfirmed = _isConfirmed,
+            IsForwardConfirmed = _confirmation == ForwardConfirmation.Pass,
             Helo = _dialogue.Helo,
             IsTls = _dialogue.IsEncrypted,
             AuthUser = _dialogue.User,
             Tag = _profile.Tag.Length == 0 ? null : _profile.Tag,
             Sender = mail.Sender,
         };
-        return null;
+        return _filters == null ? null : await ReserveMessageAsync();
     }
 
     private async ValueTask<SmtpReply?> JudgeRecipientAsync()
@@ -224,7 +233,7 @@ internal sealed partial class SmtpSession
         RcptCommand command = _dialogue.Recipient;
         Resolution resolution = await _services.Resolve(_context!, command.Recipient, CancellationToken.None);
         if (resolution.Refusal == null)
-            (_recipients ??= []).Add(new(command, resolution.Envelopes));
+            (_recipients ??= []).Add(new(command, resolution.Envelopes, _filters == null ? null : NameEnvelopes(_filters, resolution.Envelopes)));
         return resolution.Refusal;
     }
 
@@ -233,6 +242,7 @@ internal sealed partial class SmtpSession
         (string user, string password) = _dialogue.Credentials;
         bool? right = _profile.Passwords == null ? null : await _profile.Passwords.IsRightAsync(user, password);
         ReceivingLog.Authentication(_services.Logger, _id, user, right switch { true => "ok", false => "permfail", null => "tempfail" });
+        _filters?.LinkAuth(right, user);
         if (right == false)
             await Task.Delay(_services.AuthDelay(), _services.Time);
         Answer(_dialogue.DecideCredentials(right).Reply!);
@@ -242,24 +252,33 @@ internal sealed partial class SmtpSession
     {
         _intake?.Abandon();
         _intake = null;
+        _writer?.Rollback();
+        _writer = null;
+        _filters?.TxRollback();
         _context = null;
         _recipients?.Clear();
         if (_recipients?.Capacity > 16)
             _recipients = null;
     }
 
-    private void Say(SmtpReply reply) => ReplyFormat.Write(_replies, reply);
+    private void Say(SmtpReply reply)
+    {
+        ReplyFormat.Write(_replies, reply);
+        _filters?.ProtocolServer(reply);
+    }
 
     // Answers a command, and names in the log what was refused.
     private void Answer(SmtpReply reply)
     {
         Say(reply);
+        if (_filters != null)
+            TellOutcome(_filters, reply);
         if (reply.Code < 400 || !_services.Logger.IsEnabled(LogLevel.Information))
             return;
         ReadOnlySpan<byte> line = _buffer.AsSpan(_lineStart, _lineLength);
-        string command = _dialogue.LineIsSecret ? "AUTH ***" : Encoding.UTF8.GetString(line).Replace('"', '\'');
+        string command = _dialogue.LineIsSecret || IsAuth(line) ? "AUTH ***" : Encoding.UTF8.GetString(line).Replace('"', '\'');
         ReceivingLog.FailedCommand(_services.Logger, _id, command, reply.ToString());
-        if (reply.Code == 421)
+        if (reply.Code == 421 && !_closedByFilter)
             ReceivingLog.LimitReached(_services.Logger, _id, reply.Text);
     }
 
@@ -296,6 +315,8 @@ internal sealed partial class SmtpSession
     // Waits for input. With nothing unread the buffer goes back before, and comes anew when there is something.
     private async ValueTask<bool> FillAsync()
     {
+        if (_filters != null)
+            await _filters.FlushAsync();
         SetDeadline();
         _isWaiting = true;
         if (_start == _end)

@@ -28,6 +28,7 @@ public sealed record ControlCommandLine(string Verb, string? Argument, ControlOu
         new("resume smtp", ControlVerb.Resume, ControlOutput.Verdict),
         new("schedule <evpid|msgid|all>", ControlVerb.Schedule, ControlOutput.Scheduled),
         new("show envelope <evpid>", ControlVerb.Envelope, ControlOutput.Envelope),
+        new("show filters", ControlVerb.Filters, ControlOutput.Filters),
         new("show message <evpid|msgid>", ControlVerb.Message, ControlOutput.Content),
         new("show queue", ControlVerb.Queue, ControlOutput.Queue),
         new("show queue <evpid|msgid>", ControlVerb.Queue, ControlOutput.Queue),

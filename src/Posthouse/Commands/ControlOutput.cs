@@ -21,6 +21,9 @@ public enum ControlOutput
     /// <summary><c>N envelopes discovered</c>.</summary>
     Discovered,
 
+    /// <summary>A line per process of a filter.</summary>
+    Filters,
+
     /// <summary>A line per envelope.</summary>
     Queue,
 

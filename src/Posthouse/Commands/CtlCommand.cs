@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Posthouse.Plugs;
 using Posthouse.Server.Control;
+using Posthouse.Server.Filtering;
 using Posthouse.Server.Model;
 
 namespace Posthouse.Commands;
@@ -60,6 +61,8 @@ public static class CtlCommand
                 return Finish(command, reply, services, json, done, terminal);
             if (reply.Name is not null)
                 services.Add(reply);
+            else if (reply.Filter is { } filter)
+                WriteFilter(filter, json, terminal);
             else if (json)
                 terminal.Output.WriteLine(JsonSerializer.Serialize(reply, ControlJson.Default.ControlReply));
             else if (reply.Notice is { } notice)
@@ -85,7 +88,7 @@ public static class CtlCommand
         }
         switch (command.Output)
         {
-            case ControlOutput.Queue or ControlOutput.Envelope or ControlOutput.Content:
+            case ControlOutput.Filters or ControlOutput.Queue or ControlOutput.Envelope or ControlOutput.Content:
                 break;
             case ControlOutput.Stats or ControlOutput.Status when json:
                 WriteObject(services, terminal);
@@ -170,6 +173,13 @@ public static class CtlCommand
             terminal.Output.WriteLine($"{field.Name}: {QueueLine.Visible(value)}");
         }
     }
+
+    // One line each, as key=value like the counters, or one JSON object.
+    private static void WriteFilter(FilterStatus filter, bool json, Terminal terminal) => terminal.Output.WriteLine(json
+        ? JsonSerializer.Serialize(filter, ControlJson.Default.FilterStatus)
+        : string.Create(CultureInfo.InvariantCulture,
+            $"{QueueLine.Visible(filter.Name)} instance={filter.Instance} pid={filter.ProcessId} state={filter.State} restarts={filter.Restarts} requests={filter.Requests} outstanding={filter.Outstanding} "
+            + $"failures={filter.Failures} ignored={filter.Ignored} dropped={filter.Dropped} p50={filter.Median}us p90={filter.NinetyPercent}us p99={filter.NinetyNinePercent}us"));
 
     private static void WriteContent(byte[] data, Terminal terminal)
     {

@@ -1,6 +1,4 @@
-using Posthouse.Server.Processes;
-
-namespace Posthouse.Server.Delivering.Local;
+namespace Posthouse.Server.Processes;
 
 /// <summary>Serves so many questions of one kind at a time, and no more.</summary>
 internal sealed class ServeBound(int bound)
