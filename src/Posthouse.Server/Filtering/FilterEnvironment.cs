@@ -5,7 +5,7 @@ namespace Posthouse.Server.Filtering;
 /// <summary>What filters need of the server around them.</summary>
 public sealed record FilterEnvironment
 {
-    /// <summary>What filters are told the server is, as an authserv-id (<c>config|admd</c>).</summary>
+    /// <summary>The authority in whose name mail is judged, in headers such as Authentication-Results (RFC 8601): <c>config|admd</c>.</summary>
     public required string Admd { get; init; }
 
     /// <summary>Where messages that are too long for memory wait for a filter; files there have no name.</summary>
