@@ -16,7 +16,8 @@ public sealed class DkimSignTests : IDisposable
         look_up = lambda name, timeout=5: records[name.decode().rstrip(".")].encode()
         for i in range(sum(line.lower().startswith(b"dkim-signature:") for line in message.split(b"\r\n"))):
             d = dkim.DKIM(message)
-            ok = d.verify(idx=i, dnsfunc=look_up)
+            try: ok = d.verify(idx=i, dnsfunc=look_up)
+            except dkim.ValidationError: ok = False
             print(d.signature_fields[b"a"].decode(), d.domain.decode(), "pass" if ok else "fail")
         """;
 
@@ -38,7 +39,7 @@ public sealed class DkimSignTests : IDisposable
         "From: a@example.org\r\n\r\n",
         "From: a@example.org\r\n\r\n\r\n\r\n",
         "From: a@example.org\r\nSubject: no body",
-        "FROM \t:  \"A\r\n B\"\r\n\t<a@EXAMPLE.org>\r\nTo: x,\r\n  y\r\nTo: z\r\nSubject:\r\n \r\n\r\n.dot\r\n..\r\n...\r\n",
+        "FROM:  \"A\r\n B\"\r\n\t<a@EXAMPLE.org>\r\nTo: x,\r\n  y\r\nTo: z\r\nSubject:\r\n \r\n\r\n.dot\r\n..\r\n...\r\n",
         "Received: x\r\nfrom: group: a@example.org, b@example.net;\r\nDKIM-Signature: v=1; a=rsa-sha256; d=other.example; s=x; h=from; bh=x; b=x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"a b\"\r\n\r\npreamble\r\n--a b\r\n"
             + "Content-Type: multipart/alternative; boundary=c\r\n\r\n--c\r\n\r\nnever closed\r\n--a b --\r\nContent-Transfer-Encoding: base64\r\n\r\n=not=base64=\r\n--a b--\r\nepilogue \r\n",
     ];
