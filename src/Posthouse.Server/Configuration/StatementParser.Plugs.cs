@@ -1,4 +1,5 @@
 using Posthouse.Server.Model;
+using Posthouse.Server.Processes;
 
 namespace Posthouse.Server.Configuration;
 
@@ -41,7 +42,7 @@ internal sealed partial class StatementParser
             Once(seen, option);
         }
         if (!_failed)
-            CheckProgram(command);
+            CheckProgram(command, plug.Chroot);
         return plug;
     }
 
@@ -56,14 +57,24 @@ internal sealed partial class StatementParser
         return PlugFailurePolicy.Tempfail;
     }
 
-    // Whether a program is there is the machine's affair, not the language's: it may be installed later.
-    private void CheckProgram(Token command)
+    // Whether a program is there is the machine's affair, not the language's: it may be installed later. Of what a shell runs only the shell is known.
+    private void CheckProgram(Token command, string? root)
     {
-        string program = command.Text.TrimStart().Split(' ', '\t')[0];
-        if (program.Length == 0)
-            Error(command.Position, "the command is empty: expected a program");
-        else if (!program.AsSpan().ContainsAny("$'\"`\\;|&<>(){}*?~=") && _environment.FindProgram(program) is null)
-            Warn(command.Position, $"program {Quote(program)} was not found");
+        if (PlugCommandLine.Parse(command.Text, out string? failure) is not { } line)
+            Error(command.Position, $"{failure}: expected a program and its arguments");
+        else if (root is null ? !line.IsShell && _environment.FindProgram(line.Arguments[0]) is null : !IsProgramIn(root, line.Arguments[0]))
+            Warn(command.Position, $"program {Quote(line.Arguments[0])} was not found" + (root is null ? "" : $" in {Quote(root)}"));
+    }
+
+    // A root directory that is refused already is not looked into.
+    private bool IsProgramIn(string root, string program)
+    {
+        if (!root.StartsWith('/'))
+            return true;
+        string directory = root.TrimEnd('/');
+        return program.StartsWith('/')
+            ? _environment.FindProgram(directory + program) is not null
+            : PlugCommandLine.Directories.Any(place => _environment.FindProgram($"{directory}{place}/{program}") is not null);
     }
 
     private string User()

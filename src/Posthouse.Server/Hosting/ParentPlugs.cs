@@ -10,13 +10,13 @@ namespace Posthouse.Server.Hosting;
 /// The plugs that the parent runs for one engine. It starts what <paramref name="definitions"/> has, tells the engine how each ended, and ends each that the engine lets go: by
 /// closing its end of the status socket, or by no longer sending there. Disposing it has all of them ended.
 /// </summary>
-internal sealed class ParentPlugs(PlugDefinitions definitions, PlugLauncher launcher, TimeProvider time) : IDisposable
+internal sealed class ParentPlugs(PlugDefinitions definitions, PlugLauncher launcher, TimeProvider time, int slack = ParentPlugs.Slack) : IDisposable
 {
     /// <summary>Most processes at once, whatever the configuration.</summary>
     internal const int Most = 1024;
 
-    // Beside two of each: what is told to end may run a while longer, and more so if it fails again and again.
-    private const int Slack = 32;
+    /// <summary>How many may run beside two of each: what is told to end takes a while, and more of it is about if it fails again and again.</summary>
+    internal const int Slack = 32;
 
     private readonly ServeBound _starts = new(RemotePlugStarter.StartsAtOnce);
     private readonly Dictionary<PlugChild, Task> _running = [];
@@ -52,7 +52,7 @@ internal sealed class ParentPlugs(PlugDefinitions definitions, PlugLauncher laun
     {
         if (PlugOrder.Parse(payload.Span) is not { } order) return ChannelAnswer.Empty;
         if (definitions.Find(order) is not { } command) return PlugReply.Failed("the configuration has no such plug");
-        int most = Math.Min(Most, (2 * definitions.Processes) + Slack);
+        int most = Math.Min(Most, (2 * definitions.Processes) + slack);
         lock (_running)
         {
             if (_disposed) return PlugReply.Failed("the server stops");

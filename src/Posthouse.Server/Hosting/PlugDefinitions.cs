@@ -23,7 +23,7 @@ internal sealed class PlugDefinitions
     {
         get
         {
-            lock (_changing) return All().Sum(static each => each.Command.Instances);
+            lock (_changing) return All().GroupBy(static each => (each.Name, each.Fingerprint)).Sum(static same => same.Max(static each => each.Command.Instances));
         }
     }
 

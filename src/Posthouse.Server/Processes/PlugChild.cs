@@ -34,8 +34,8 @@ internal sealed class PlugChild
         lock (_reaping)
         {
             if (_reaped || _killer is not null) return;
-            ChildProcess.Terminate(Id);
             _killer = _time.CreateTimer(static child => ((PlugChild)child!).Kill(), this, Grace, Timeout.InfiniteTimeSpan);
+            ChildProcess.Terminate(Id);
         }
     }
 

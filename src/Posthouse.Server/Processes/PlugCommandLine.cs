@@ -32,7 +32,7 @@ internal sealed record PlugCommandLine(IReadOnlyList<string> Arguments, bool IsS
         if (command.Contains('\0')) failure = "the command has a NUL";
         else if (string.IsNullOrWhiteSpace(command)) failure = "the command is empty";
         if (failure is not null) return null;
-        command = command.Trim();
+        command = command.TrimStart();
         // exec takes no assignments in front of a program, and env does.
         if (BeginsWithAssignment(command)) return new([Shell, "-c", "exec env " + command], IsShell: true);
         List<string> words = [];

@@ -49,6 +49,16 @@ public sealed class Load : IAsyncDisposable
         () => _acknowledged.Except(Arrived()).Any() ? null : "",
         () => $"missing: {string.Join(' ', _acknowledged.Except(Arrived()))}", seconds);
 
+    /// <summary>The texts of all messages in that maildir; fails when one of them stands there twice.</summary>
+    public async Task<IReadOnlyCollection<string>> OnceAsync()
+    {
+        string folder = Path.Combine(_server.Mail, "you", "new");
+        string[] texts = await Task.WhenAll(Directory.EnumerateFiles(folder).Select(static file => File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)));
+        string[] twice = [.. texts.GroupBy(IdOf).Where(static copies => copies.Count() > 1).Select(static copies => copies.Key)];
+        Assert.True(twice.Length == 0, $"delivered more than once: {string.Join(' ', twice)}");
+        return texts;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
@@ -62,12 +72,16 @@ public sealed class Load : IAsyncDisposable
         if (!Directory.Exists(folder)) return arrived;
         foreach (string file in Directory.EnumerateFiles(folder))
         {
-            string text = File.ReadAllText(file);
-            int at = text.IndexOf("Message-Id: <", StringComparison.Ordinal) + 13;
-            arrived.Add(text[at..text.IndexOf('>', at)]);
+            arrived.Add(IdOf(File.ReadAllText(file)));
         }
 
         return arrived;
+    }
+
+    private static string IdOf(string text)
+    {
+        int at = text.IndexOf("Message-Id: <", StringComparison.Ordinal) + 13;
+        return text[at..text.IndexOf('>', at)];
     }
 
     private async Task SendAsync(int client)
@@ -100,7 +114,7 @@ public sealed class Load : IAsyncDisposable
             string id = $"{name}.{i}@client.example.org";
             await client.WriteAsync("MAIL FROM:<me@example.org>\r\nRCPT TO:<you@example.org>\r\nDATA\r\n");
             if (!await HearAsync(client, "250") || !await HearAsync(client, "250") || !await HearAsync(client, "354")) return false;
-            await client.WriteAsync($"Message-Id: <{id}>\r\n\r\n{new string('x', 2000)}\r\n.\r\n");
+            await client.WriteAsync($"From: <me@example.org>\r\nMessage-Id: <{id}>\r\n\r\n{new string('x', 2000)}\r\n.\r\n");
             if (!await HearAsync(client, "250")) return false;
             _acknowledged.Add(id);
         }

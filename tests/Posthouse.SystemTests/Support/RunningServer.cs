@@ -227,9 +227,9 @@ public sealed class RunningServer : IAsyncDisposable
     }
 
     /// <summary>Sends one message in a session of its own; answers the reply to its end, or the first refusal.</summary>
-    public async Task<string> SendAsync(string to, string content = "Subject: x\n\nbody", string from = "me@example.org")
+    public async Task<string> SendAsync(string to, string content = "Subject: x\n\nbody", string from = "me@example.org", int? port = null)
     {
-        using SmtpClient client = await SmtpClient.ConnectAsync(Port);
+        using SmtpClient client = await SmtpClient.ConnectAsync(port ?? Port);
         await client.SayAsync("EHLO client.example.org", "250");
         string reply = await client.SendMessageAsync(from, [to], content);
         await client.SayAsync("QUIT", "221");
@@ -237,8 +237,8 @@ public sealed class RunningServer : IAsyncDisposable
     }
 
     /// <summary>Sends one message, which must be taken.</summary>
-    public async Task AcceptAsync(string to, string content = "Subject: x\n\nbody", string from = "me@example.org") =>
-        Assert.StartsWith("250 2.0.0 ", await SendAsync(to, content, from), StringComparison.Ordinal);
+    public async Task AcceptAsync(string to, string content = "Subject: x\n\nbody", string from = "me@example.org", int? port = null) =>
+        Assert.StartsWith("250 2.0.0 ", await SendAsync(to, content, from, port), StringComparison.Ordinal);
 
     /// <summary>Writes a file that belongs to <see cref="Account"/>.</summary>
     public void WriteOwn(string path, string content)

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
@@ -17,11 +18,13 @@ public sealed class SmtpClient : IDisposable
         _stream = client.GetStream();
     }
 
-    public static async Task<SmtpClient> ConnectAsync(int port, bool greet = true, bool tls = false)
+    /// <summary>Connects; on a listener with <c>proxy-v2</c> as the client of an address.</summary>
+    public static async Task<SmtpClient> ConnectAsync(int port, bool greet = true, bool tls = false, string? proxied = null)
     {
         TcpClient client = new();
         await client.ConnectAsync("127.0.0.1", port, TestContext.Current.CancellationToken);
         SmtpClient smtp = new(client);
+        if (proxied is not null) await smtp._stream.WriteAsync(ProxyHeader(IPAddress.Parse(proxied)), TestContext.Current.CancellationToken);
         if (tls) await smtp.EncryptAsync();
         if (greet) Assert.StartsWith("220 ", await smtp.ReadReplyAsync(), StringComparison.Ordinal);
         return smtp;
@@ -90,6 +93,13 @@ public sealed class SmtpClient : IDisposable
     }
 
     public void Dispose() => _client.Dispose();
+
+    // The addresses of client and server, which are the same, then their ports.
+    private static byte[] ProxyHeader(IPAddress address)
+    {
+        byte[] bytes = address.GetAddressBytes();
+        return [.. "\r\n\r\n\0\r\nQUIT\n"u8, 0x21, (byte)(bytes.Length == 4 ? 0x11 : 0x21), 0, (byte)(bytes.Length * 2 + 4), .. bytes, .. bytes, 0x30, 0x39, 0, 25];
+    }
 
     private async Task<string> ReadLineAsync()
     {

@@ -10,7 +10,7 @@ internal sealed class FakeEnvironment : IConfigurationEnvironment
 {
     public Dictionary<string, string> Files { get; } = [];
 
-    public HashSet<string> Programs { get; } = ["/usr/bin/filter", "filter-rspamd", "table-ldap", "table-sqlite"];
+    public HashSet<string> Programs { get; } = ["/usr/bin/filter", "filter-rspamd", "table-ldap", "table-sqlite", "/var/empty/usr/bin/filter", "/var/empty/usr/libexec/opensmtpd/filter-rspamd"];
 
     public string ServerName => "mail.example.org";
 

@@ -26,6 +26,7 @@ public class SystemEnvironmentTests
         Assert.True(_machine.UserExists("root"));
         Assert.False(_machine.UserExists("no-such-user"));
         Assert.Equal("/bin/sh", _machine.FindProgram("/bin/sh"));
+        Assert.EndsWith("/bin/sh", _machine.FindProgram("sh"), StringComparison.Ordinal);
         Assert.Null(_machine.FindProgram("/etc/passwd"));
         Assert.Null(_machine.FindProgram("no-such-filter"));
         Assert.NotEmpty(_machine.ServerName);

@@ -40,6 +40,8 @@ internal sealed class ControlRig : IServerControls, IAsyncDisposable
 
     public bool IsSmtpPaused { get; set; }
 
+    public IReadOnlyList<Posthouse.Server.Filtering.FilterStatus> Filters { get; set; } = [];
+
     public bool IsVerbose { get; set; }
 
     public List<string> Calls { get; } = [];

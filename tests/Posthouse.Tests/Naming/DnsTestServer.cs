@@ -7,7 +7,7 @@ using System.Text;
 namespace Posthouse.Tests.Naming;
 
 /// <summary>
-/// A DNS server with a scripted zone on a free port of loopback, UDP and TCP. Unknown names are answered NXDOMAIN with a
+/// A DNS server with a scripted zone on loopback, UDP and TCP, by default on a free port. Unknown names are answered NXDOMAIN with a
 /// SOA record (minimum 60 s). Nothing is asked elsewhere.
 /// </summary>
 public sealed class DnsTestServer : IAsyncDisposable
@@ -22,9 +22,9 @@ public sealed class DnsTestServer : IAsyncDisposable
     private readonly Task[] _loops;
     private int _questions;
 
-    public DnsTestServer()
+    public DnsTestServer(IPEndPoint? place = null)
     {
-        (_udp, _tcp) = BindBoth();
+        (_udp, _tcp) = place is null ? BindBoth() : Bind(place);
         EndPoint = (IPEndPoint)_udp.LocalEndPoint!;
         _loops = [Task.Run(AnswerDatagramsAsync), Task.Run(AnswerStreamsAsync)];
     }
@@ -93,20 +93,32 @@ public sealed class DnsTestServer : IAsyncDisposable
     {
         while (true)
         {
-            Socket udp = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-            udp.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            Socket tcp = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             try
             {
-                tcp.Bind(udp.LocalEndPoint!);
-                tcp.Listen();
-                return (udp, tcp);
+                return Bind(new IPEndPoint(IPAddress.Loopback, 0));
             }
             catch (SocketException)
             {
-                udp.Dispose();
-                tcp.Dispose();
+                // Somebody has the same port for TCP; the next one will do.
             }
+        }
+    }
+
+    private static (Socket, Socket) Bind(IPEndPoint place)
+    {
+        Socket udp = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp), tcp = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            udp.Bind(place);
+            tcp.Bind(udp.LocalEndPoint!);
+            tcp.Listen();
+            return (udp, tcp);
+        }
+        catch (SocketException)
+        {
+            udp.Dispose();
+            tcp.Dispose();
+            throw;
         }
     }
 
