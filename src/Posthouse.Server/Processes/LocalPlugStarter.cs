@@ -19,13 +19,16 @@ public sealed class LocalPlugStarter(ServerUsers users, TimeProvider time, ILogg
     private readonly ConcurrentDictionary<PlugChild, bool> _running = [];
     private volatile bool _disposed;
 
+    /// <summary>Their working directory. Unless it is the root, a program may be named by its path from there.</summary>
+    public string Directory { get; init; } = "/";
+
     /// <inheritdoc/>
     public async ValueTask<PlugStart> StartAsync(string name, PlugCommand command, int instance, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         if (_disposed) return new(null, "the server stops");
         (LaunchedPlug? launched, string? failure) = await Task.Factory.StartNew(
-            () => (_launcher.Launch(command, out string? why), why), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            () => (_launcher.Launch(command, out string? why, Directory), why), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         if (launched is null) return new(null, failure);
         PlugChild child = new(launched.Process, time);
         _running[child] = true;

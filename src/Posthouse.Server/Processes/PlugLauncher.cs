@@ -19,11 +19,11 @@ internal sealed class PlugLauncher(ServerUsers users, OwnExecutable executable, 
     private bool ChangesIdentity => users.Plug is not null;
 
     /// <summary>Starts one process; blocks for some 20 ms. Null, with the reason, when it did not become its program.</summary>
-    internal LaunchedPlug? Launch(PlugCommand command, out string? failure)
+    internal LaunchedPlug? Launch(PlugCommand command, out string? failure, string directory = "/")
     {
         if (PlugCommandLine.Parse(command.Command, out failure) is not { } line) return null;
         string root = ChangesIdentity ? command.Chroot ?? "" : "";
-        ChildRequest request = new() { Arguments = Locate(line.Arguments, root), Environment = s_environment, Root = root };
+        ChildRequest request = new() { Arguments = Locate(line.Arguments, root, directory), Environment = s_environment, Directory = directory, Root = root };
         if (ChangesIdentity)
         {
             if (PlugIdentity.Find(command, users, out failure) is not { } account) return null;
@@ -50,10 +50,11 @@ internal sealed class PlugLauncher(ServerUsers users, OwnExecutable executable, 
     }
 
     // A plain name is looked for by the child, which sees its own root. One that leads into a directory is none that execve(2) would look for.
-    private static IReadOnlyList<string> Locate(IReadOnlyList<string> arguments, string root)
+    private static IReadOnlyList<string> Locate(IReadOnlyList<string> arguments, string root, string directory)
     {
         string program = arguments[0];
         if (program.StartsWith('/') || !program.Contains('/')) return arguments;
+        if (directory != "/" && File.Exists(Path.Combine(directory, program))) return [Path.Combine(directory, program), .. arguments.Skip(1)];
         string place = PlugCommandLine.Directories.FirstOrDefault(directory => File.Exists($"{root}{directory}/{program}"), PlugCommandLine.Directories[0]);
         return [$"{place}/{program}", .. arguments.Skip(1)];
     }

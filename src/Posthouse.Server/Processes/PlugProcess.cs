@@ -20,6 +20,9 @@ internal sealed class PlugProcess(PlugChild child, Socket conversation, Socket e
     /// <inheritdoc/>
     public void Terminate() => child.Terminate();
 
+    /// <summary>Kills it on the spot.</summary>
+    internal void Kill() => child.Kill();
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -10,6 +10,7 @@ public static class Command
           check [-f FILE] [-D name=value] [--json]
           ctl [--state DIR] [--json] VERB …         show queue, schedule all, pause mda, monitor, …
           queue [--state DIR] [--json] VERB …       list, show, hold, release, remove, export, verify, repair
+          filter run COMMAND --mail FILE [option …] tries a filter on a mail
           sendmail …, mailq, makemap …, newaliases, encrypt
 
         The links smtpd, smtpctl, sendmail, mailq, newaliases and makemap take their traditional arguments.
@@ -37,6 +38,7 @@ public static class Command
             "serve" => ServeCommand.Run(rest),
             "check" => CheckCommand.Run(rest),
             "ctl" => CtlCommand.Run(rest),
+            "filter" => FilterCommand.Run(rest),
             "sendmail" => SendmailCommand.Run(rest),
             "mailq" => MailqCommand.Run(rest),
             "newaliases" => NewaliasesCommand.Run(rest),
