@@ -68,6 +68,7 @@ internal sealed class RspamdServer : IAsyncDisposable
         try
         {
             using StringContent content = new(message);
+            content.Headers.Add("Ip", "127.0.0.1");
             HttpResponseMessage response = await client.PostAsync(new Uri($"http://127.0.0.1:{Port}/checkv2"), content, TestContext.Current.CancellationToken);
             return response.StatusCode == HttpStatusCode.OK ? await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken) : null;
         }
