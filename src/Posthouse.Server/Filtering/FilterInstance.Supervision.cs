@@ -140,7 +140,7 @@ internal sealed partial class FilterInstance
             StringBuilder text = new();
             text.Append("config|smtpd-version|").Append(Version).Append("\nconfig|protocol|0.7\nconfig|smtp-session-timeout|")
                 .Append(CultureInfo.InvariantCulture, $"{(long)_host.Environment.SessionTimeout.TotalSeconds}")
-                .Append("\nconfig|subsystem|smtp-in\nconfig|admd|").Append(_host.Environment.ServerName)
+                .Append("\nconfig|subsystem|smtp-in\nconfig|admd|").Append(_host.Environment.Admd)
                 .Append("\nconfig|extension|bulk\n");
             if (_registration is not null)
             {
