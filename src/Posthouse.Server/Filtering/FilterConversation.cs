@@ -56,13 +56,11 @@ internal sealed class FilterConversation(Socket socket, Lock guard, TimeProvider
         if (!TryTake(first: true, out byte[] block, out int length)) return;
         while (true)
         {
-            int sent = socket.Send(block.AsSpan(0, length), SocketFlags.None, out SocketError error);
-            if (error is not (SocketError.Success or SocketError.WouldBlock))
+            if (TrySend(block.AsSpan(0, length)) is not { } sent)
             {
                 GiveUp(block);
                 return;
             }
-            if (error == SocketError.WouldBlock) sent = 0;
             if (sent < length)
             {
                 _ = SendRestAsync(block, sent, length);
@@ -79,6 +77,20 @@ internal sealed class FilterConversation(Socket socket, Lock guard, TimeProvider
     {
         _isClosed = true;
         _filled = 0;
+    }
+
+    // As much as the pipe takes at once; null when the process has ended.
+    private int? TrySend(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            int sent = socket.Send(bytes, SocketFlags.None, out SocketError error);
+            return error switch { SocketError.Success => sent, SocketError.WouldBlock => 0, _ => null };
+        }
+        catch (ObjectDisposedException)
+        {
+            return null;
+        }
     }
 
     private async Task SendRestAsync(byte[] block, int sent, int length)

@@ -71,6 +71,7 @@ internal sealed partial class FilterInstance
             Remove(message);
             if (message.Link.Message == message) message.Link.Message = null;
         }
+        Flush();
     }
 
     private void Remove(MessageRequest message)

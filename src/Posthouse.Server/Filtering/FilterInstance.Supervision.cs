@@ -193,6 +193,19 @@ internal sealed partial class FilterInstance
         return wasReady;
     }
 
+    // The timer's: an exception here would end the server.
+    private void WatchSafely()
+    {
+        try
+        {
+            Watch();
+        }
+        catch (Exception error)
+        {
+            FilteringLog.Failed(Logger, Name, error);
+        }
+    }
+
     private void Watch()
     {
         lock (_lock)

@@ -65,7 +65,7 @@ internal sealed partial class FilterInstance
     {
         _host = host;
         _index = index;
-        _watch = Time.CreateTimer(static state => ((FilterInstance)state!).Watch(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _watch = Time.CreateTimer(static state => ((FilterInstance)state!).WatchSafely(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>What the filter asked for when it was last ready; null before the first time.</summary>
@@ -205,6 +205,8 @@ internal sealed partial class FilterInstance
         conversation?.Flush();
         if (taken is null) return;
         foreach ((MessageRequest message, SmtpReply? refusal, string why) in taken) message.TakeOver(refusal, why);
+        // Others may be asked now.
+        Flush();
     }
 
     /// <summary>Completes when the process has taken enough of what it was told, or is another.</summary>
