@@ -33,6 +33,9 @@ internal sealed class FilterLink
 
     internal bool Wants(FilterEvent what) => Instance.Registration?.Wants(what) == true;
 
+    /// <summary>Whether the filter wants an event, as far as it has said yet.</summary>
+    internal bool MayWant(FilterEvent what) => Instance.Registration is not { } known || known.Wants(what);
+
     internal bool HasPhase(FilterPhase phase) => Instance.Registration?.Has(phase) == true;
 
     internal bool HasRoom => Instance.HasRoom;

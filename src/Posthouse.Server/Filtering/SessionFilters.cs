@@ -67,36 +67,43 @@ public sealed class SessionFilters
         _facts.Client = remote?.Address;
         _facts.ReverseName = reverseName;
         _facts.IsConfirmed = confirmation == ForwardConfirmation.Pass;
+        if (!Takes(FilterEvent.LinkConnect)) return;
         string fcrdns = confirmation switch { ForwardConfirmation.Pass => "pass", ForwardConfirmation.Fail => "fail", _ => "error" };
         Report(FilterEvent.LinkConnect, $"{reverseName}|{fcrdns}|{Text(remote, socket)}|{Text(local, socket)}");
     }
 
     /// <summary>The banner was given, under this name.</summary>
-    public void LinkGreeting(string hostName) => Report(FilterEvent.LinkGreeting, hostName);
+    public void LinkGreeting(string hostName)
+    {
+        if (Takes(FilterEvent.LinkGreeting)) Report(FilterEvent.LinkGreeting, hostName);
+    }
 
     /// <summary>HELO or EHLO was accepted.</summary>
     public void LinkIdentify(bool extended, string identity)
     {
         _facts.Helo = identity;
-        Report(FilterEvent.LinkIdentify, $"{(extended ? "EHLO" : "HELO")}|{identity}");
+        if (Takes(FilterEvent.LinkIdentify)) Report(FilterEvent.LinkIdentify, $"{(extended ? "EHLO" : "HELO")}|{identity}");
     }
 
     /// <summary>TLS is on: version, cipher and bits, with colons between them. The client has to identify itself anew.</summary>
     public void LinkTls(string ciphers)
     {
         _facts.Helo = null;
-        Report(FilterEvent.LinkTls, ciphers);
+        if (Takes(FilterEvent.LinkTls)) Report(FilterEvent.LinkTls, ciphers);
     }
 
     /// <summary>AUTH was tried; <paramref name="right"/> is null when that could not be found out.</summary>
     public void LinkAuth(bool? right, string user)
     {
         if (right == true) _facts.User = user;
-        Report(FilterEvent.LinkAuth, $"{right switch { true => "pass", false => "fail", null => "error" }}|{Visible(user)}");
+        if (Takes(FilterEvent.LinkAuth)) Report(FilterEvent.LinkAuth, $"{right switch { true => "pass", false => "fail", null => "error" }}|{Visible(user)}");
     }
 
     /// <summary>The client was silent for too long.</summary>
-    public void Timeout() => Report(FilterEvent.Timeout, null);
+    public void Timeout()
+    {
+        if (Takes(FilterEvent.Timeout)) Report(FilterEvent.Timeout, null);
+    }
 
     /// <summary>The session is over. Gives up an open transaction; nothing can be said or asked afterwards.</summary>
     public void LinkDisconnect()
@@ -113,26 +120,38 @@ public sealed class SessionFilters
     {
         _message = message;
         _inTransaction = true;
-        Report(FilterEvent.TxBegin, $"{message}");
+        if (Takes(FilterEvent.TxBegin)) Report(FilterEvent.TxBegin, $"{message}");
     }
 
     /// <summary>MAIL was answered.</summary>
-    public void TxMail(SmtpReply reply, string address) => ReportInTransaction(FilterEvent.TxMail, $"{Result(reply)}|{address}");
+    public void TxMail(SmtpReply reply, string address)
+    {
+        if (TakesInTransaction(FilterEvent.TxMail)) Report(FilterEvent.TxMail, $"{_message}|{Result(reply)}|{address}");
+    }
 
     /// <summary>RCPT was answered.</summary>
-    public void TxRcpt(SmtpReply reply, string address) => ReportInTransaction(FilterEvent.TxRcpt, $"{Result(reply)}|{address}");
+    public void TxRcpt(SmtpReply reply, string address)
+    {
+        if (TakesInTransaction(FilterEvent.TxRcpt)) Report(FilterEvent.TxRcpt, $"{_message}|{Result(reply)}|{address}");
+    }
 
     /// <summary>A recipient made an envelope; said before RCPT is answered.</summary>
-    public void TxEnvelope(EnvelopeId envelope) => ReportInTransaction(FilterEvent.TxEnvelope, $"{envelope}");
+    public void TxEnvelope(EnvelopeId envelope)
+    {
+        if (TakesInTransaction(FilterEvent.TxEnvelope)) Report(FilterEvent.TxEnvelope, $"{_message}|{envelope}");
+    }
 
     /// <summary>DATA was answered.</summary>
-    public void TxData(SmtpReply reply) => ReportInTransaction(FilterEvent.TxData, Result(reply));
+    public void TxData(SmtpReply reply)
+    {
+        if (TakesInTransaction(FilterEvent.TxData)) Report(FilterEvent.TxData, $"{_message}|{Result(reply)}");
+    }
 
     /// <summary>The message is in the queue, with this many bytes; the transaction is over.</summary>
-    public void TxCommit(long size) => EndTransaction(FilterEvent.TxCommit, $"{_message}|{size}");
+    public void TxCommit(long size) => EndTransaction(FilterEvent.TxCommit, size);
 
     /// <summary>The transaction is given up, if there is one.</summary>
-    public void TxRollback() => EndTransaction(FilterEvent.TxRollback, $"{_message}");
+    public void TxRollback() => EndTransaction(FilterEvent.TxRollback, 0);
 
     /// <summary>A line of the client, without its end. Secrets must be masked by the caller.</summary>
     public void ProtocolClient(ReadOnlySpan<byte> line)
@@ -264,17 +283,24 @@ public sealed class SessionFilters
             Tell(FilterEvent.FilterResponse, $"{FilterWords.InResponse(phase)}|{decision}{(text is null ? "" : "|" + text)}", Encoding.UTF8);
     }
 
-    private void ReportInTransaction(FilterEvent what, string parameters)
+    // Whether an event is worth its line: somebody listens, or may listen after a start.
+    private bool Takes(FilterEvent what)
     {
-        if (_inTransaction) Report(what, $"{_message}|{parameters}");
+        if (_ended) return false;
+        foreach (FilterLink link in _links)
+            if (link.MayWant(what)) return true;
+        return false;
     }
 
-    private void EndTransaction(FilterEvent what, string parameters)
+    private bool TakesInTransaction(FilterEvent what) => _inTransaction && Takes(what);
+
+    private void EndTransaction(FilterEvent what, long size)
     {
         _junkTransaction = false;
         if (!_inTransaction) return;
         _inTransaction = false;
-        byte[] end = FilterLines.Report(Now, what, Id, parameters, Encoding.UTF8), reset = FilterLines.Report(Now, FilterEvent.TxReset, Id, $"{_message}", Encoding.UTF8);
+        byte[] end = Takes(what) ? FilterLines.Report(Now, what, Id, what == FilterEvent.TxCommit ? $"{_message}|{size}" : $"{_message}", Encoding.UTF8) : [];
+        byte[] reset = Takes(FilterEvent.TxReset) ? FilterLines.Report(Now, FilterEvent.TxReset, Id, $"{_message}", Encoding.UTF8) : [];
         foreach (FilterLink link in _links) link.EndTransaction(what, end, reset);
         History.EndTransaction();
         _filtering?.Abandon();
@@ -285,8 +311,6 @@ public sealed class SessionFilters
     // What a restarted filter has to hear again is remembered; everything else is only told.
     private void Report(FilterEvent what, string? parameters)
     {
-        if (_ended) return;
-        if (!SessionHistory.Keeps(what) && !Wants(what)) return;
         byte[] line = FilterLines.Report(Now, what, Id, parameters, Encoding.UTF8);
         bool isKept = History.Add(what, line);
         foreach (FilterLink link in _links) link.Tell(what, line, isKept);
