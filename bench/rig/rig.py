@@ -2,10 +2,12 @@
 """Measures Posthouse beside its peers in one run on one machine and one disk, and writes one JSON and a table.
 
 usage: bench/rig/rig.py [--runs N] [--messages N] [--only PART,…] [--peers NAME,…] [--json FILE] [--directory DIR]
+       bench/rig/rig.py filters [--runs N] [--messages N] [--only VARIANT,…] [--peers ''] [--json FILE]
        bench/rig/rig.py split --before EXECUTABLE --after EXECUTABLE [--runs N] [--messages N] [--only PART,…]
 
 The first form measures all parts, with Postfix, OpenSMTPD or both as peers. The second form compares two executables of Posthouse:
-what the newer one costs in CPU per message. --inline 0|1 sets the runtime's inline socket completions for Posthouse.
+what the newer one costs in CPU per message. The one with filters measures what
+filters cost, Posthouse's and OpenSMTPD's (filters.py). --inline 0|1 sets the runtime's inline socket completions for Posthouse.
 
 Needs root (servers that deliver do) and Debian's postfix, for its server and for smtp-source. OpenSMTPD's package is downloaded, not
 installed; where it cannot be had it is left out. Every server gets directories, ports and users of its own, the users in a mount
@@ -15,6 +17,7 @@ the sum of PSS over that tree. Runs of the servers alternate, and the median is 
 """
 import argparse, json, os, re, resource, shutil, socket, statistics, subprocess, sys, threading, time
 
+import filters
 from machine import DOMAIN, Peak, cpu_seconds, pss_kib
 from servers import ROOT, OpenSmtpd, Posthouse, Postfix, available
 
@@ -265,8 +268,8 @@ def split(a):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument('what', nargs='?', choices=['compare', 'split'], default='compare')
-    ap.add_argument('--runs', type=int, help='3; 10 for split')
+    ap.add_argument('what', nargs='?', choices=['compare', 'filters', 'split'], default='compare')
+    ap.add_argument('--runs', type=int, help='3; 10 for split and filters')
     ap.add_argument('--messages', type=int, default=4000, help="Posthouse's messages a run; its peers get a quarter")
     ap.add_argument('--only', default='', help=f'of {", ".join(PARTS)}, idle')
     ap.add_argument('--peers', help='of postfix, opensmtpd; empty for none')
@@ -282,13 +285,13 @@ def main():
         raise SystemExit('split needs --before EXECUTABLE')
     if a.inline:
         os.environ['DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS'] = a.inline
-    a.runs = a.runs or (10 if a.what == 'split' else 3)
+    a.runs = a.runs or (3 if a.what == 'compare' else 10)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.makedirs(a.directory, exist_ok=True)
     results = {'cores': os.cpu_count(), 'runs': a.runs, 'load_before': os.getloadavg()[0], 'date': time.strftime('%F %T', time.gmtime()),
-               'parts': split(a) if a.what == 'split' else compare(a)}
-    path = a.json or f'{ROOT}/bench/results/{"split" if a.what == "split" else "rig"}.json'
+               'parts': split(a) if a.what == 'split' else filters.measure(a, accept, progress) if a.what == 'filters' else compare(a)}
+    path = a.json or f'{ROOT}/bench/results/{"rig" if a.what == "compare" else a.what}.json'
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with open(path, 'w') as f:
         json.dump(results, f, indent=1)

@@ -12,6 +12,8 @@ class Server:
     """start() takes: users, how many system users have maildirs (none: mail is accepted and stays queued);
     tls, a certificate and its key, for TLS from the first byte."""
     name = executable = None
+    # Declarations, and what stands on the listener.
+    filters = '', ''
 
     def __init__(self, directory):
         self.directory, self.port, self.pid, self.process = directory, free_port(), None, None
@@ -84,7 +86,7 @@ class Posthouse(Server):
         self.accounts = Accounts(self.directory, users)
         pki = f'pki {DOMAIN} cert "{tls[0]}"\npki {DOMAIN} key "{tls[1]}"\n' if tls else ''
         with open(f'{self.directory}/smtpd.conf', 'w') as f:
-            f.write(f'''{pki}listen on 127.0.0.1 port {self.port}{f" smtps pki {DOMAIN}" if tls else ""}
+            f.write(f'''{pki}{self.filters[0]}listen on 127.0.0.1 port {self.port}{f" smtps pki {DOMAIN}" if tls else ""}{self.filters[1]}
 smtp limit max-sessions 30000 max-mails 1000000
 smtp max-message-size 50M
 table everybody {{ "@" = nobody }}
@@ -231,7 +233,7 @@ class OpenSmtpd(Server):
         with open(f'{d}/smtpd.conf', 'w') as f:
             f.write(f'''{pki}smtp limit max-mails 1000000
 smtp max-message-size 50M
-listen on 127.0.0.1 port {self.port}{f" smtps pki {DOMAIN}" if tls else ""}
+{self.filters[0]}listen on 127.0.0.1 port {self.port}{f" smtps pki {DOMAIN}" if tls else ""}{self.filters[1]}
 table everybody {{ "@" = nobody }}
 action "mailbox" maildir {"" if users else "virtual <everybody>"}
 match from any for domain "{DOMAIN}" action "mailbox"

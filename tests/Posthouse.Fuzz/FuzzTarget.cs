@@ -22,7 +22,7 @@ public sealed class FuzzTarget
     public static IReadOnlyList<FuzzTarget> All { get; } =
     [
         Of<CommandTarget>(), Of<DataTarget>(), Of<HeaderTarget>(), Of<ReplyTarget>(), Of<ProxyTarget>(), Of<ConfigurationTarget>(), Of<TableFileTarget>(),
-        Of<EnvelopeTarget>(), Of<LogStoreTarget>(), Of<SigningTarget>(),
+        Of<EnvelopeTarget>(), Of<LogStoreTarget>(), Of<SigningTarget>(), Of<FilterTarget>(),
     ];
 
     public string Name { get; }

@@ -17,7 +17,7 @@ internal sealed unsafe class FilterLoop : IDisposable
     private readonly OutputBuffer _answers = new();
     private readonly ConcurrentQueue<Session> _resumed = new();
     private int _start, _end;
-    private bool _isSocket = true, _hasEnded, _needsMore, _isClosed;
+    private bool _isSocket = true, _hasEnded, _needsMore, _isClosed, _polls;
     private volatile bool _isStopped;
 
     public FilterLoop(Handlers handlers, int input, int output, TextWriter log)
@@ -62,7 +62,7 @@ internal sealed unsafe class FilterLoop : IDisposable
             if (Dispatcher.HasContent && _answers.Pending < MaxOutput) continue;
             if (HasLine() && !IsFull) continue;
             bool reads = !_hasEnded && !IsFull;
-            if ((!reads || _answers.Pending > 0 || Dispatcher.Busy > 0) && !Wait(ref reads, endBy)) continue;
+            if ((!reads || _polls || _answers.Pending > 0 || Dispatcher.Busy > 0) && !Wait(ref reads, endBy)) continue;
             if (!reads || Read()) continue;
             _hasEnded = true;
             endBy = Environment.TickCount64 + (long)s_end.TotalMilliseconds;
@@ -174,7 +174,10 @@ internal sealed unsafe class FilterLoop : IDisposable
         {
             nint count = Libc.Read(_input, free, InputSize - _end);
             if (count > 0) _end += (int)count;
-            return count > 0 || (count < 0 && Marshal.GetLastPInvokeError() is Libc.Interrupted or Libc.Again);
+            if (count >= 0) return count > 0;
+            // Somebody has made the descriptor one that does not wait; then poll has to.
+            _polls |= Marshal.GetLastPInvokeError() == Libc.Again;
+            return Marshal.GetLastPInvokeError() is Libc.Interrupted or Libc.Again;
         }
     }
 

@@ -8,14 +8,19 @@ internal struct BulkCheck
     private DataScanner _scanner;
     private bool _begun;
 
-    /// <summary>What is missing for the last line to be whole.</summary>
-    internal readonly ReadOnlySpan<byte> Ending => !_begun || _scanner.IsAtLineStart ? default : "\r\n"u8;
-
     /// <summary>Looks at the next bytes; false when they cannot be part of a message.</summary>
     internal bool Take(Span<byte> bytes)
     {
         if (!_begun) (_scanner, _begun) = (DataScanner.ForChunks, true);
         _scanner.Scan(bytes, out _);
         return !_scanner.HasBareLineEnds && _scanner.Nuls == 0;
+    }
+
+    /// <summary>There are no more; <paramref name="missing"/> makes the last line whole. False when it cannot be one.</summary>
+    internal bool End(out ReadOnlySpan<byte> missing)
+    {
+        missing = !_begun || _scanner.IsAtLineStart ? default : "\r\n"u8;
+        _scanner.Finish();
+        return !_scanner.HasBareLineEnds;
     }
 }

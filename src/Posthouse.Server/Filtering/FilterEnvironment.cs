@@ -5,8 +5,8 @@ namespace Posthouse.Server.Filtering;
 /// <summary>What filters need of the server around them.</summary>
 public sealed record FilterEnvironment
 {
-    /// <summary>How the server calls itself: <c>config|admd</c>.</summary>
-    public required string ServerName { get; init; }
+    /// <summary>The authority in whose name mail is judged, in headers such as Authentication-Results (RFC 8601): <c>config|admd</c>.</summary>
+    public required string Admd { get; init; }
 
     /// <summary>Where messages that are too long for memory wait for a filter; files there have no name.</summary>
     public required string SpoolDirectory { get; init; }

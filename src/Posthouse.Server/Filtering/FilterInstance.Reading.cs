@@ -245,8 +245,14 @@ internal sealed partial class FilterInstance
         MessageRequest.OutputBlock output = Output(message);
         if (message.Mode == FilterDataMode.Bulk)
         {
-            output.Bytes.Write(message.Checked.Ending);
+            bool isWhole = message.Checked.End(out ReadOnlySpan<byte> missing);
             message.Checked = default;
+            if (!isWhole)
+            {
+                Spoil(message);
+                return;
+            }
+            output.Bytes.Write(missing);
         }
         output.Ends = true;
         if (_hot == message) _hot = null;

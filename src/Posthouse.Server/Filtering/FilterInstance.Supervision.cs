@@ -140,12 +140,13 @@ internal sealed partial class FilterInstance
             StringBuilder text = new();
             text.Append("config|smtpd-version|").Append(Version).Append("\nconfig|protocol|0.7\nconfig|smtp-session-timeout|")
                 .Append(CultureInfo.InvariantCulture, $"{(long)_host.Environment.SessionTimeout.TotalSeconds}")
-                .Append("\nconfig|subsystem|smtp-in\nconfig|admd|").Append(_host.Environment.ServerName)
+                .Append("\nconfig|subsystem|smtp-in\nconfig|admd|").Append(_host.Environment.Admd)
                 .Append("\nconfig|extension|bulk\n");
             if (_registration is not null)
             {
+                // What happened since then no life of it has heard of.
                 Span<byte> now = stackalloc byte[32];
-                text.Append("config|replay-until|").Append(Encoding.ASCII.GetString(now[..FilterLines.PutTime(now, 0, Time.GetUtcNow())])).Append('\n');
+                text.Append("config|replay-until|").Append(Encoding.ASCII.GetString(now[..FilterLines.PutTime(now, 0, _lastLifeEnded)])).Append('\n');
             }
             Add(Encoding.UTF8.GetBytes(text.Append("config|ready\n").ToString()));
             Arm();

@@ -51,6 +51,7 @@ internal sealed partial class FilterInstance
     private long _dropped;
     private long _failures;
     private long _answeredAt;
+    private DateTimeOffset _lastLifeEnded;
     private bool _stopped;
 
     private enum State
@@ -314,6 +315,7 @@ internal sealed partial class FilterInstance
     {
         if (_state == State.Down) return;
         _state = State.Down;
+        _lastLifeEnded = Time.GetUtcNow();
         _conversation!.Close();
         Volatile.Write(ref _conversation, null);
         List<FilterRequest> outstanding = [.. _pending.Values.OrderBy(static request => request.AskedAt).Select(static request => request is MessageRequest { Then: { } then } ? then : request).Distinct()];

@@ -166,6 +166,7 @@ public sealed class SessionFilters
             _junkTransaction = false;
         }
         if (phase == FilterPhase.RcptTo) _facts.Recipient = parameter;
+        if (phase is FilterPhase.Helo or FilterPhase.Ehlo) _facts.Helo = parameter;
         string? rewritten = null;
         foreach (FilterChain.ChainMember member in _chain.Members)
         {

@@ -153,7 +153,7 @@ internal sealed class Serving : IAsyncDisposable
         };
         FilterEnvironment filtering = new()
         {
-            ServerName = Configuration.ServerName,
+            Admd = Configuration.Admd,
             SpoolDirectory = Path.Combine(parts.State.Spool, "filters"),
             SessionTimeout = Configuration.Smtp.Limits.IdleTimeout,
             MaxMessageSize = Configuration.Smtp.MaxMessageSize,

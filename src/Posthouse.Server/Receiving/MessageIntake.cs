@@ -157,6 +157,7 @@ internal sealed class MessageIntake
         }
         ReplyBuffer front = new();
         Encoding.UTF8.GetBytes(_front, front);
+        int ours = front.Length;
         if (_submission != null)
             _submission.Rewrite(header.Span, front);
         else
@@ -164,7 +165,7 @@ internal sealed class MessageIntake
         if (!body.Span.StartsWith("\r\n"u8))
             front.Write("\r\n"u8);
         // Completed addresses make lines longer.
-        if (_filtering != null && HasLongLine(front.Written.Span))
+        if (_filtering != null && HasLongLine(front.Written.Span[ours..]))
             Refuse(Replies.ContentLineTooLong);
         else
             await WriteAsync(front.Written);

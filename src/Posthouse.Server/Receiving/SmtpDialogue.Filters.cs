@@ -107,7 +107,7 @@ public sealed partial class SmtpDialogue
         ReadOnlySpan<byte> path = argument[(argument.IndexOf((byte)':') + 1)..].TrimStart((byte)' ');
         if (MailPath.TryParse(path, out Mailbox? mailbox, out int length))
             return mailbox == null ? "" : path[1] == '@' ? mailbox.ToString() : Encoding.UTF8.GetString(path[1..(length - 1)]);
-        int end = path.IndexOf((byte)' ');
+        int end = path.IndexOf(path is [(byte)'<', ..] ? (byte)'>' : (byte)' ');
         return Encoding.UTF8.GetString((end < 0 ? path : path[..end]).Trim("<>"u8));
     }
 }

@@ -98,8 +98,8 @@ internal sealed partial class SmtpSession
             case SmtpVerb.Rcpt:
                 filters.TxRcpt(reply, _dialogue.Address);
                 break;
-            // Once a message comes in, it is its end that counts.
-            case SmtpVerb.Data or SmtpVerb.Bdat when !reply.IsPositive && _intake == null && _dialogue.Recipients > 0:
+            // Once a message comes in, it is its end that counts, and of chunks only the first could begin one.
+            case SmtpVerb.Data or SmtpVerb.Bdat when !reply.IsPositive && reply != Replies.ChunkFailed && _intake == null && _dialogue.Recipients > 0:
                 filters.TxData(reply);
                 break;
         }

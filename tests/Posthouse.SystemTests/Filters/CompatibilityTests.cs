@@ -10,7 +10,7 @@ namespace Posthouse.SystemTests.Filters;
 public class CompatibilityTests
 {
     // Everything that a client can do in one session, some of it refused.
-    private static async Task TalkAsync(SmtpClient client, string name, string to)
+    private static async Task<string> TalkAsync(SmtpClient client, string name, string to)
     {
         await client.SayAsync($"HELO {name}", "250");
         await client.SayAsync($"EHLO {name}", "250");
@@ -23,17 +23,17 @@ public class CompatibilityTests
         await client.SayAsync("MAIL FROM:<again@example.org>", "503");
         await client.SayAsync("RSET", "250");
         string reply = await client.SendMessageAsync("one|two@example.org", [to, "second@example.org"], "Subject: x\n\n.\nbody | with | bars |\n \n|\n..");
-        Assert.True(reply.StartsWith("250 2.0.0 ", StringComparison.Ordinal), reply);
         await client.SayAsync("QUIT", "221");
+        return reply;
     }
 
     private static async Task<(string Mail, string MessageId)> TalkAsync(RunningServer server, string to = "you@example.org", string? proxied = null)
     {
         using SmtpClient client = await SmtpClient.ConnectAsync(server.Port, proxied: proxied);
-        await TalkAsync(client, "client.example.org", to);
-        string mail = await server.ReadMailAsync(to.Split('@')[0]);
-        string line = await server.WaitForLogAsync(line => line.Contains("smtp message", StringComparison.Ordinal) && line.Contains($"to=<{to}>", StringComparison.Ordinal));
-        return (mail, Regex.Match(line, "msgid=([0-9a-f]{8})").Groups[1].Value);
+        string reply = await TalkAsync(client, "client.example.org", to);
+        Match accepted = Regex.Match(reply, "^250 2.0.0 ([0-9a-f]{8}) ");
+        Assert.True(accepted.Success, reply);
+        return (await server.ReadMailAsync(to.Split('@')[0]), accepted.Groups[1].Value);
     }
 
     /// <summary>One process served from beginning to end.</summary>
@@ -43,7 +43,8 @@ public class CompatibilityTests
         await server.AcceptAsync("after@example.org");
         await server.ReadMailAsync("after");
         Assert.Single(FilterScript.ProcessesOf(server, script));
-        Assert.DoesNotContain(server.Lines, static line => line.Contains("invalid", StringComparison.OrdinalIgnoreCase));
+        // Nor did it complain.
+        Assert.DoesNotContain(server.Lines, line => line.StartsWith($"{script}: ", StringComparison.Ordinal));
     }
 
     [Theory]

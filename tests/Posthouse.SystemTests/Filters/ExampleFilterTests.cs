@@ -57,5 +57,29 @@ public class ExampleFilterTests
         }
     }
 
+    [Theory]
+    [InlineData("python", "py"), InlineData("php", "php")]
+    public async Task The_first_filter_of_the_tutorial_is_one(string language, string ending)
+    {
+        string[] tutorial = await File.ReadAllLinesAsync(Path.Combine(SourceTree.Root, "docs", "filters", language + ".md"));
+        string folder = Directory.CreateTempSubdirectory("posthouse-tutorial-").FullName;
+        try
+        {
+            string script = Path.Combine(folder, "nospam." + ending), bridge = $"posthouse.{ending}";
+            await File.WriteAllLinesAsync(script, tutorial.SkipWhile(line => line != "```" + language).Skip(1).TakeWhile(line => line != "```"));
+            File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+            File.Copy(Path.Combine(SourceTree.Root, "extras", "bridges", language, bridge), Path.Combine(folder, bridge));
+
+            FilterAnswers answers = await new FilterDialogue().Configure().Connect("a").Ask("rcpt-to", "a", "1", "spam@example.net").Ask("rcpt-to", "a", "2", "me@example.net").WithAsync(script);
+
+            Assert.Equal(["a|1|reject|550 5.7.1 no spam", "a|2|proceed"], answers.Results);
+            Assert.Equal(["report|smtp-in|link-connect", "report|smtp-in|link-disconnect", "filter|smtp-in|rcpt-to"], answers.Registered);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     private static string Example(string name, string language) => Path.Combine(SourceTree.Root, "extras", "filters", name, $"{name}.{language}");
 }

@@ -83,7 +83,7 @@ public class FaultTests
         await server.WaitForAsync(() => FilterScript.ProcessesOf(server, "faulty").Length >= 4 ? "" : null, static () => "not started again");
         int[] processes = FilterScript.ProcessesOf(server, "faulty");
         Assert.InRange(processes.Length, 4, 10);
-        Assert.Contains("exit status 3", await FailureAsync(server, processes[0]), StringComparison.Ordinal);
+        Assert.Contains("exit code 3", await FailureAsync(server, processes[0]), StringComparison.Ordinal);
     }
 
     [Theory]

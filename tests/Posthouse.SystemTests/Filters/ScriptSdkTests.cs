@@ -377,6 +377,19 @@ public class ScriptSdkTests
         }
     }
 
+    [Theory, MemberData(nameof(Modes))]
+    public async Task Input_and_output_may_be_one_socket(string language, bool bulk)
+    {
+        FilterDialogue dialogue = new FilterDialogue(bulk).Configure();
+        string line = new string('x', 70) + "\n";
+        for (int i = 1; i <= 100; i++) dialogue.Mail($"{i:x}", string.Concat(Enumerable.Repeat(line, 300)));
+
+        FilterAnswers answers = await dialogue.WithAsync("python3", Path.Combine(s_scripts, "over-socket.py"), Interpreter(language), Path.Combine(s_scripts, "sample." + language), "message");
+
+        Assert.Equal((0, "", 100), (answers.ExitCode, answers.Log, answers.Results.Count));
+        Assert.Equal(string.Concat(Enumerable.Repeat(line, 300)) + ".\nno end\n", answers.Message("64"));
+    }
+
     [Theory, MemberData(nameof(Languages))]
     public async Task An_end_before_the_beginning_is_no_error(string language)
     {

@@ -57,7 +57,7 @@ public class TranscriptTests
         string transcript = await TranscriptAsync(static async client =>
         {
             await client.SayAsync("EHLO client.example.org", "250");
-            Assert.StartsWith("250 ", await client.SendMessageAsync("me@example.org", ["you@example.org"], "Subject: x\n\n.\na|b"), StringComparison.Ordinal);
+            Assert.StartsWith("250 ", await client.SendMessageAsync("me@example.org", ["you@example.org"], "Date: Sat, 28 Nov 2026 12:00:00 +0000\nMessage-Id: <1@client.example.org>\n\n.\na|b"), StringComparison.Ordinal);
             await client.SayAsync("QUIT", "221");
         });
         Assert.Equal("""
@@ -91,7 +91,8 @@ public class TranscriptTests
             report tx-data|S|MESSAGE|ok
             filter data-line|S|TOKEN|Received: ...
             filter data-line|S|TOKEN|	...
-            filter data-line|S|TOKEN|Subject: x
+            filter data-line|S|TOKEN|Date: Sat, 28 Nov 2026 12:00:00 +0000
+            filter data-line|S|TOKEN|Message-Id: <1@client.example.org>
             filter data-line|S|TOKEN|
             filter data-line|S|TOKEN|..
             filter data-line|S|TOKEN|a|b

@@ -8,16 +8,18 @@ public sealed class Load : IAsyncDisposable
 {
     private readonly RunningServer _server;
     private readonly int _mailsPerSession;
+    private readonly string _body;
     private readonly ConcurrentBag<string> _acknowledged = [];
     private readonly ConcurrentBag<string> _refused = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly Task[] _clients;
     private int _broken;
 
-    public Load(RunningServer server, int clients, int mailsPerSession = 50)
+    public Load(RunningServer server, int clients, int mailsPerSession = 50, string? body = null)
     {
         _server = server;
         _mailsPerSession = mailsPerSession;
+        _body = body ?? new string('x', 2000);
         _clients = [.. Enumerable.Range(0, clients).Select(client => Task.Run(() => SendAsync(client)))];
     }
 
@@ -114,7 +116,7 @@ public sealed class Load : IAsyncDisposable
             string id = $"{name}.{i}@client.example.org";
             await client.WriteAsync("MAIL FROM:<me@example.org>\r\nRCPT TO:<you@example.org>\r\nDATA\r\n");
             if (!await HearAsync(client, "250") || !await HearAsync(client, "250") || !await HearAsync(client, "354")) return false;
-            await client.WriteAsync($"From: <me@example.org>\r\nMessage-Id: <{id}>\r\n\r\n{new string('x', 2000)}\r\n.\r\n");
+            await client.WriteAsync($"From: <me@example.org>\r\nMessage-Id: <{id}>\r\n\r\n{_body.ReplaceLineEndings("\r\n")}\r\n.\r\n");
             if (!await HearAsync(client, "250")) return false;
             _acknowledged.Add(id);
         }

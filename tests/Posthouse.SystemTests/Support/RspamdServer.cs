@@ -68,6 +68,7 @@ internal sealed class RspamdServer : IAsyncDisposable
         try
         {
             using StringContent content = new(message);
+            content.Headers.Add("Ip", "127.0.0.1");
             HttpResponseMessage response = await client.PostAsync(new Uri($"http://127.0.0.1:{Port}/checkv2"), content, TestContext.Current.CancellationToken);
             return response.StatusCode == HttpStatusCode.OK ? await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken) : null;
         }
@@ -119,7 +120,7 @@ internal sealed class RspamdServer : IAsyncDisposable
             worker "normal" { bind_socket = "127.0.0.1:{{port}}"; count = 1 }
             actions { reject = 15; add_header = 6; greylist = 4 }
             redis { servers = "{{folder}}/redis" }
-            greylist { timeout = 1s }
+            greylist { timeout = 1s; }
             milter_headers { use = ["authentication-results"]; skip_local = false; remove_upstream_spam_flag = false }
 
             """, cancellation);

@@ -22,7 +22,7 @@ internal sealed class FilterRig : IAsyncDisposable, ILogger
     private FilterRig(TableSet tables, TimeProvider time, PlugCommand command, FilterDefinition[] members, string[] programs)
     {
         _tables = tables;
-        _environment = new() { ServerName = "mx.example.org", SpoolDirectory = Path.Combine(Path.GetTempPath(), "posthouse-filter-tests"), MaxMessageSize = 8 << 20, Time = time, Logger = this };
+        _environment = new() { Admd = "mx.example.org", SpoolDirectory = Path.Combine(Path.GetTempPath(), "posthouse-filter-tests"), MaxMessageSize = 8 << 20, Time = time, Logger = this };
         Hosts = new(Played);
         FilterDefinition[] all = [.. members, .. programs.Select(name => new FilterDefinition.Program(new(name, command)) { Name = name })];
         Chain = FilterChain.Create(new FilterDefinition.Chain([.. all]) { Name = "chain" }, tables, process =>

@@ -208,6 +208,7 @@ public sealed class MessageFilteringTests
     [InlineData("a\nb\r\n")]
     [InlineData("a\rb\r\n")]
     [InlineData("a\0b\r\n")]
+    [InlineData("a\r")]
     public async Task Chunks_that_are_no_lines_fail_the_message(string content)
     {
         (FilterRig rig, FilterSide filter) = await FilterRig.StartAsync(["filter|smtp-in|data-line", "extension|bulk"]);

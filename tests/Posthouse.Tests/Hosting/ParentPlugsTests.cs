@@ -6,11 +6,13 @@ using Posthouse.Server.Hosting;
 using Posthouse.Server.Model;
 using Posthouse.Server.Native;
 using Posthouse.Server.Processes;
+using Posthouse.Tests.Native;
 using Posthouse.Tests.Processes;
 
 namespace Posthouse.Tests.Hosting;
 
 /// <summary>Plugs across the boundary: the engine's end and the parent's, in one process.</summary>
+[Collection(ProcessCollection.Name)]
 public sealed class ParentPlugsTests : IAsyncDisposable
 {
     private static readonly PlugCommand s_cat = new("cat");

@@ -4,10 +4,12 @@ using Microsoft.Extensions.Time.Testing;
 using Posthouse.Server.Model;
 using Posthouse.Server.Processes;
 using Posthouse.Tests.Delivering;
+using Posthouse.Tests.Native;
 
 namespace Posthouse.Tests.Processes;
 
 /// <summary>Real programs, started as whoever runs the tests.</summary>
+[Collection(ProcessCollection.Name)]
 public sealed class LocalPlugStarterTests : IDisposable
 {
     private readonly FakeTimeProvider _time = new();

@@ -3,10 +3,12 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Posthouse.Server.Model;
 using Posthouse.Server.Native;
 using Posthouse.Server.Processes;
+using Posthouse.Tests.Native;
 
 namespace Posthouse.Tests.Processes;
 
 /// <summary>Plugs of a server that root has started.</summary>
+[Collection(ProcessCollection.Name)]
 public sealed class PlugIdentityTests : IDisposable
 {
     private static readonly ServerUsers s_users = new(Account("daemon"), Account("bin"), Account("nobody"), Account("sys"));

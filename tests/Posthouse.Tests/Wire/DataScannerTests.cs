@@ -120,4 +120,17 @@ public class DataScannerTests
         byte[] input = [.. Enumerable.Repeat((byte)'a', 5000), .. "\r\nb\r\n.\r\n"u8];
         Assert.Equal(5002, Scan(input, [100, 1000, 3333]).Longest);
     }
+
+    [Fact]
+    public void The_line_that_has_not_ended_is_measured_over_blocks()
+    {
+        DataScanner scanner = default;
+        byte[] block = new byte[200];
+        block.AsSpan().Fill((byte)'x');
+        scanner.Scan(block, out _);
+        scanner.Scan(block, out _);
+        Assert.Equal((400, 0), (scanner.CurrentLine, scanner.LongestLine));
+        scanner.Scan("\r\nab"u8.ToArray(), out _);
+        Assert.Equal((2, 402), (scanner.CurrentLine, scanner.LongestLine));
+    }
 }

@@ -1,4 +1,6 @@
 using System.IO.Pipes;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using CsCheck;
 using Posthouse.Plugs.Filters;
@@ -103,7 +105,7 @@ public class FilterMessageTests
     [Theory, InlineData(false), InlineData(true)]
     public async Task A_whole_message_is_replaced_judged_or_stays(bool bulk)
     {
-        Filter filter = new();
+        Filter filter = new() { Log = new StringWriter() };
         filter.OnMessage(async (_, message) =>
         {
             await Task.Yield();
@@ -115,7 +117,6 @@ public class FilterMessageTests
             if (text.Contains("throw", StringComparison.Ordinal)) throw new InvalidOperationException("thrown");
             return MessageResult.Unchanged;
         });
-        StringWriter log = new();
         await using FilterHarness harness = await FilterHarness.StartAsync(filter, new() { OffersBulk = bulk });
         FilterHarnessSession session = await harness.ConnectAsync();
         foreach ((string mail, string content, Verdict verdict) in ((string, string, Verdict)[])[
@@ -196,7 +197,7 @@ public class FilterMessageTests
     [Theory, InlineData(false), InlineData(true)]
     public async Task A_message_given_up_in_the_middle_leaves_nothing_to_the_next(bool bulk)
     {
-        Filter filter = new();
+        Filter filter = new() { Log = new StringWriter() };
         filter.OnMessage((_, message) => MessageResult.Prepend($"L: {message.Length}\n"));
         await using FilterHarness harness = await FilterHarness.StartAsync(filter, new() { OffersBulk = bulk });
         FilterHarnessSession session = await harness.ConnectAsync();
@@ -213,10 +214,30 @@ public class FilterMessageTests
     [Fact]
     public async Task Reads_on_while_nobody_takes_its_answers_and_stops_at_a_bound()
     {
-        Filter filter = new();
-        filter.OnLine((_, line, output) => output.Write(line));
         using AnonymousPipeServerStream to = new(PipeDirection.Out), from = new(PipeDirection.In);
-        Task<int> exit = filter.RunAsync(to.ClientSafePipeHandle, from.ClientSafePipeHandle);
+        await ReadLateAsync(to.ClientSafePipeHandle, from.ClientSafePipeHandle, to, from, to.Dispose);
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task The_same_over_one_socket_that_waits_or_does_not(bool blocks)
+    {
+        string path = Path.Combine(Path.GetTempPath(), "filter-" + Guid.NewGuid().ToString("n"));
+        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), server = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(path));
+        listener.Listen();
+        server.Connect(new UnixDomainSocketEndPoint(path));
+        using Socket filter = listener.Accept();
+        File.Delete(path);
+        filter.Blocking = blocks;
+        using NetworkStream stream = new(server);
+        await ReadLateAsync(filter.SafeHandle, filter.SafeHandle, stream, stream, () => server.Shutdown(SocketShutdown.Send));
+    }
+
+    private static async Task ReadLateAsync(SafeHandle input, SafeHandle output, Stream to, Stream from, Action end)
+    {
+        Filter filter = new();
+        filter.OnLine((_, line, lines) => lines.Write(line));
+        Task<int> exit = filter.RunAsync(input, output);
         const string Line = "filter|0.7|1.000000|smtp-in|data-line|00000000000000aa|00000000000000bb|0123456789 0123456789 0123456789 0123456789\n";
         byte[] block = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat(Line, 7000)));
         to.Write("config|ready\n"u8);
@@ -226,11 +247,11 @@ public class FilterMessageTests
             for (int i = 0; i < 10; i++) to.Write(block);
         });
         StreamReader reader = new(from, Encoding.ASCII);
-        int lines = 0;
-        while (lines < 11 * 7000)
-            if ((await reader.ReadLineAsync())!.StartsWith("filter-dataline|00000000000000aa|00000000000000bb|0123456789 ", StringComparison.Ordinal)) lines++;
+        int count = 0;
+        while (count < 11 * 7000)
+            if ((await reader.ReadLineAsync())!.StartsWith("filter-dataline|00000000000000aa|00000000000000bb|0123456789 ", StringComparison.Ordinal)) count++;
         await rest;
-        to.Dispose();
+        end();
         Assert.Equal(0, await exit);
     }
 
