@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Posthouse.Commands.Trials;
 using Posthouse.Server.Control;
@@ -35,6 +36,9 @@ public static class FilterCommand
         Exit status: 0 accepted, or all expectations met; 1 not; 2 wrong usage, or the filter never got ready.
 
         """;
+
+    // Angle brackets and plus signs are nothing special where this goes.
+    private static readonly FilterRunJson s_json = new(new JsonSerializerOptions(FilterRunJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
     private static readonly TimeSpan s_longestAnswer = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan s_slack = TimeSpan.FromMinutes(1);
@@ -167,7 +171,7 @@ public static class FilterCommand
         foreach (string line in result.Difference ?? []) output.WriteLine(line);
     }
 
-    private static void Write(FilterRunResult result, TextWriter output) => output.WriteLine(JsonSerializer.Serialize(result, FilterRunJson.Default.FilterRunResult));
+    private static void Write(FilterRunResult result, TextWriter output) => output.WriteLine(JsonSerializer.Serialize(result, s_json.FilterRunResult));
 
     private static byte[] Read(string file, Terminal terminal)
     {

@@ -25,7 +25,7 @@ namespace Posthouse.Server.Hosting.Trials;
 /// </summary>
 public sealed class FilterTrial : IAsyncDisposable
 {
-    private const string Name = "filter";
+    private const string Certificate = "trial";
     private const int Port = 25;
     private const int ClientPort = 40000;
 
@@ -62,8 +62,9 @@ public sealed class FilterTrial : IAsyncDisposable
         _queue = new(new RamQueue(), new MailQueueOptions(), TimeProvider.System, _log, _counters);
         _queue.Committed += envelopes => _last = envelopes[0].Id.Message;
         FilterEnvironment environment = new() { Admd = options.ServerName, SpoolDirectory = _scratch.FullName, Time = TimeProvider.System, Logger = _log };
-        FilterDefinition.Program filter = new(new(Name, options.Command)) { Name = Name };
-        ReverseName name = new(options.ReverseName, options.ReverseName is null ? ForwardConfirmation.Fail : ForwardConfirmation.Pass);
+        string name = NameOf(options.Command.Command);
+        FilterDefinition.Program filter = new(new(name, options.Command)) { Name = name };
+        ReverseName client = new(options.ReverseName, options.ReverseName is null ? ForwardConfirmation.Fail : ForwardConfirmation.Pass);
         _receiver = new(
             new SessionProfile
             {
@@ -78,7 +79,7 @@ public sealed class FilterTrial : IAsyncDisposable
             {
                 Queue = _queue,
                 Resolve = static (_, recipient, _) => new(Accept(recipient.ToString())),
-                FindName = (_, _) => new(name),
+                FindName = (_, _) => new(client),
                 Time = TimeProvider.System,
                 Logger = _log,
                 Counters = _counters,
@@ -156,6 +157,9 @@ public sealed class FilterTrial : IAsyncDisposable
 
     private bool IsReady => _hosts.Report().All(static filter => filter.State is "ready" or "careful");
 
+    // A short word for the log: a configuration would have a better one.
+    private static string NameOf(string command) => Path.GetFileName(command.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [var program, ..] ? program : "filter");
+
     private static Resolution Accept(string recipient) => Resolution.Accept(
     [
         new() { Kind = EnvelopeKind.Mda, Action = "keep", Rule = "filter run", Destination = recipient, Ttl = TimeSpan.FromDays(4) },
@@ -187,7 +191,7 @@ public sealed class FilterTrial : IAsyncDisposable
         DateTimeOffset now = TimeProvider.System.GetUtcNow();
         using X509Certificate2 certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
         CertificateStore store = new(_log);
-        store.Update(Name, ServerCertificate.FromPem(certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem()));
-        return TlsServer.Create(new TlsOptions([Name]), store, _handshakes, _log, out _);
+        store.Update(Certificate, ServerCertificate.FromPem(certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem()));
+        return TlsServer.Create(new TlsOptions([Certificate]), store, _handshakes, _log, out _);
     }
 }

@@ -82,7 +82,7 @@ internal sealed class TappedProcess : IPlugProcess
         {
             FilterStream.Piece piece = stream.Next(block[taken..], out int consumed, out ReadOnlySpan<byte> bytes);
             taken += consumed;
-            if (piece == FilterStream.Piece.Line) kills = _tap.Tell(bytes);
+            if (piece == FilterStream.Piece.Line) _isKilled = kills = _tap.Tell(bytes);
             else if (piece == FilterStream.Piece.Payload) _tap.TellPayload(bytes);
         }
         return taken;
@@ -101,7 +101,6 @@ internal sealed class TappedProcess : IPlugProcess
     // What it has said and nobody has heard yet is lost with it.
     private void Kill()
     {
-        _isKilled = true;
         if (_process is PlugProcess child) child.Kill();
         else _process.Terminate();
         Hush();
