@@ -61,7 +61,7 @@ public sealed class FilterTrial : IAsyncDisposable
         _hosts = new(_tap);
         _queue = new(new RamQueue(), new MailQueueOptions(), TimeProvider.System, _log, _counters);
         _queue.Committed += envelopes => _last = envelopes[0].Id.Message;
-        FilterEnvironment environment = new() { ServerName = options.ServerName, SpoolDirectory = _scratch.FullName, Time = TimeProvider.System, Logger = _log };
+        FilterEnvironment environment = new() { Admd = options.ServerName, SpoolDirectory = _scratch.FullName, Time = TimeProvider.System, Logger = _log };
         FilterDefinition.Program filter = new(new(Name, options.Command)) { Name = Name };
         ReverseName name = new(options.ReverseName, options.ReverseName is null ? ForwardConfirmation.Fail : ForwardConfirmation.Pass);
         _receiver = new(
