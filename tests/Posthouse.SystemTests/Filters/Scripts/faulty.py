@@ -1,5 +1,6 @@
 """plain.py with a fault.  usage: faulty.py FOLDER FAULT"""
 import os
+import signal
 import sys
 import time
 
@@ -11,6 +12,13 @@ FAULT = sys.argv[2]
 
 class Faulty(plain.Filter):
     held = {}
+
+    def run(self):
+        if FAULT == "stubborn":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        super().run()
+        if FAULT == "stubborn":
+            time.sleep(3600)
 
     def register(self):
         if FAULT == "exits":
