@@ -29,7 +29,7 @@ public sealed class FilterHosts : IAsyncDisposable
     {
         lock (_lock)
         {
-            FilterProcess key = KeyOf(process);
+            (FilterProcess, FilterEnvironment) key = KeyOf(process, environment);
             Entry? entry = _entries.Find(entry => entry.Key == key);
             if (entry is null)
             {
@@ -65,12 +65,13 @@ public sealed class FilterHosts : IAsyncDisposable
         await Task.WhenAll(entries.Select(static entry => entry.Host.StopAsync()));
     }
 
-    // Where it stands in the file changes nothing.
-    private static FilterProcess KeyOf(FilterProcess process) => process with { Command = process.Command with { Position = default } };
+    // Where it stands in the file changes nothing; what it was told in its handshake does.
+    private static (FilterProcess Process, FilterEnvironment Environment) KeyOf(FilterProcess process, FilterEnvironment environment) =>
+        (process with { Command = process.Command with { Position = default } }, environment);
 
-    private sealed class Entry(FilterProcess key, FilterHost host)
+    private sealed class Entry((FilterProcess, FilterEnvironment) key, FilterHost host)
     {
-        public FilterProcess Key => key;
+        public (FilterProcess, FilterEnvironment) Key => key;
 
         public FilterHost Host => host;
 
