@@ -284,7 +284,7 @@ public class SmtpDialogueFilterTests
     }
 
     [Fact]
-    public void No_decisions_lead_astray()
+    public void Cve_2020_35680_no_decisions_of_filters_lead_astray()
     {
         Gen.Select(Gen.Int[0, s_lines.Length - 1], Gen.Int[0, s_verdicts.Length - 1]).Array[1, 40].Sample(choices =>
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Posthouse.Server.Configuration;
 using Posthouse.Server.Filtering;
 
@@ -13,6 +14,10 @@ public sealed record CrashPoint(string Word, int Occurrence)
 
     /// <summary>Whether every life of it ends so, each counted anew, and not just the first.</summary>
     public bool IsEveryTime { get; init; }
+
+    /// <summary>Whether a line of this word is one of those that count. A filter that takes messages in chunks hears no lines of them: its chunks are meant, too.</summary>
+    internal bool Covers(ReadOnlySpan<byte> word) =>
+        Encoding.ASCII.GetString(word) is var text && (text == Word || (text == Bulk && Word == FilterWords.Of(FilterPhase.DataLine)));
 
     /// <summary>Reads <c>WORD</c> or <c>WORD:N</c>; null when that is no such word, or no number from 1.</summary>
     public static CrashPoint? Parse(string text)

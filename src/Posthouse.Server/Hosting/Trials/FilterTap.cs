@@ -59,7 +59,7 @@ internal sealed class FilterTap(IPlugStarter starter, CrashPoint? crash, Action<
         {
             if (isQuestion && word.SequenceEqual("data-line"u8)) _given.TakeLine(FilterStream.Field(line, 6), FilterStream.From(line, 7));
             else if (isQuestion && word.SequenceEqual("data-bulk"u8)) _given.TakeChunk(FilterStream.Field(line, 6), FilterStream.PayloadOf(line) == 0);
-            if (crash is null || (_kills > 0 && !crash.IsEveryTime) || !word.SequenceEqual(Encoding.ASCII.GetBytes(crash.Word)) || ++_seen != crash.Occurrence) return false;
+            if (crash is null || (_kills > 0 && !crash.IsEveryTime) || !crash.Covers(word) || ++_seen != crash.Occurrence) return false;
             _kills++;
         }
         said(new(TrialSource.Log, $"the filter is killed here, at {crash.Word}"));
