@@ -29,7 +29,7 @@ public sealed class FilterHosts : IAsyncDisposable
     {
         lock (_lock)
         {
-            (FilterProcess, FilterEnvironment) key = KeyOf(process, environment);
+            HostKey key = KeyOf(process, environment);
             Entry? entry = _entries.Find(entry => entry.Key == key);
             if (entry is null)
             {
@@ -66,12 +66,14 @@ public sealed class FilterHosts : IAsyncDisposable
     }
 
     // Where it stands in the file changes nothing; what it was told in its handshake does.
-    private static (FilterProcess Process, FilterEnvironment Environment) KeyOf(FilterProcess process, FilterEnvironment environment) =>
-        (process with { Command = process.Command with { Position = default } }, environment);
+    private static HostKey KeyOf(FilterProcess process, FilterEnvironment environment) =>
+        new(process with { Command = process.Command with { Position = default } }, environment.Admd, environment.SessionTimeout);
 
-    private sealed class Entry((FilterProcess, FilterEnvironment) key, FilterHost host)
+    private readonly record struct HostKey(FilterProcess Process, string Admd, TimeSpan SessionTimeout);
+
+    private sealed class Entry(HostKey key, FilterHost host)
     {
-        public (FilterProcess, FilterEnvironment) Key => key;
+        public HostKey Key => key;
 
         public FilterHost Host => host;
 

@@ -121,8 +121,8 @@ internal sealed partial class FilterInstance
         if (_registration?.Wants(what) != true) return;
         lock (_lock)
         {
-            // What is kept in the history is told when the filter is there again.
-            if (_state != State.Ready) return;
+            // What is kept in the history is told when the filter is there again. What another filter says may come when the session is over here.
+            if (_state != State.Ready || link.IsOver) return;
             bool isNew = link.KnownTo != _life;
             Introduce(link);
             if (!isNew || !isKept) Add(line);
@@ -158,6 +158,7 @@ internal sealed partial class FilterInstance
         lock (_lock)
         {
             _links.Remove(link.Session.Number);
+            link.IsOver = true;
             if (_registration?.Wants(FilterEvent.LinkDisconnect) != true) return;
             byte[] line = FilterLines.Report(Time.GetUtcNow(), FilterEvent.LinkDisconnect, link.Session.Id, null, System.Text.Encoding.ASCII);
             if (_state == State.Ready)

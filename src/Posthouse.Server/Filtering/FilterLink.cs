@@ -25,6 +25,9 @@ internal sealed class FilterLink
 
     internal PhaseRequest Request { get; }
 
+    /// <summary>Whether its session is over: nothing is told any more.</summary>
+    internal bool IsOver { get; set; }
+
     /// <summary>The life of the process that was told of this session; zero for none.</summary>
     internal int KnownTo { get; set; }
 

@@ -262,7 +262,13 @@ public sealed class SessionFilters
     /// <summary>Something that a filter said about this session; from any thread.</summary>
     internal void ReportFrom(string kind, string filter, string text)
     {
-        if (Wants(FilterEvent.FilterReport)) Tell(FilterEvent.FilterReport, $"{kind}|{filter}|{text}", Encoding.UTF8);
+        if (!Wants(FilterEvent.FilterReport)) return;
+        byte[] line = FilterLines.Report(Now, FilterEvent.FilterReport, Id, $"{kind}|{filter}|{text}", Encoding.UTF8);
+        foreach (FilterLink link in _links)
+        {
+            // A filter that talks without end must not fill the pipes of the others.
+            if (link.HasRoom) link.Tell(FilterEvent.FilterReport, line);
+        }
     }
 
     private async ValueTask WaitForRoomAsync()

@@ -45,6 +45,25 @@ public class RealFiltersTests
     }
 
     [Fact]
+    public async Task Our_own_signer_signs_what_everybody_can_verify()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(
+            FilterScript.Configuration("filter \"dkim\" proc-exec \"{dir}/signer/dkim-sign {dir}/keys\" user \"{user}\"\n", "\"dkim\""), prepare: server =>
+            {
+                DkimKey.Make(server);
+                server.WriteOwn(Path.Combine(server.Folder, "keys"), $"example.org sel {server.Folder}/key.pem\n");
+                // Whoever filters run as may not get through to the source tree.
+                string signer = Directory.CreateDirectory(Path.Combine(server.Folder, "signer")).FullName;
+                foreach (string file in Directory.EnumerateFiles(Path.Combine(SourceTree.Root, "extras", "filters", "dkim-sign", "bin", "Debug", "net10.0"))) File.Copy(file, Path.Combine(signer, Path.GetFileName(file)));
+            });
+        foreach (string body in (string[])["body", "", ".\n..\n.dot\n.", "trailing space \n\ttab\t\n\n\n", string.Concat(Enumerable.Repeat(new string('x', 990) + "\n", 2000))])
+            await server.AcceptAsync("you@example.org", $"From: me@example.org\nTo: you@example.org\nSubject: x\n\n{body}");
+        string[] mail = await server.WaitForMailAsync("you", 5);
+        foreach (string file in mail) Assert.Contains("\nDKIM-Signature: v=1; a=rsa-sha256;", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        await DkimKey.VerifyAsync(server, mail);
+    }
+
+    [Fact]
     public async Task Senderscore_judges_clients_by_what_it_finds_in_the_dns()
     {
         if (!SystemAccounts.IsRoot) return;

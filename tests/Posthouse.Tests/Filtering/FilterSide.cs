@@ -9,7 +9,7 @@ internal sealed class FilterSide : IPlugProcess
 {
     private readonly Socket _ours;
     private readonly TaskCompletionSource<ProcessEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly byte[] _buffer = new byte[1 << 20];
+    private readonly byte[] _buffer = new byte[80_000];
     private int _start;
     private int _end;
 
@@ -49,8 +49,9 @@ internal sealed class FilterSide : IPlugProcess
     /// <summary>The process is no more.</summary>
     public void Die(int code = 0, int signal = 0)
     {
-        _ours.Dispose();
+        // First how it ended: whoever sees the end of the conversation asks for it.
         _ended.TrySetResult(new(code, signal));
+        _ours.Dispose();
     }
 
     /// <summary>Reads the handshake and registers.</summary>
