@@ -8,6 +8,7 @@ internal sealed partial class FilterInstance
 {
     private const int HighWater = 256 * 1024;
     private const int Chunk = 32 * 1024;
+    private const int SmallWrite = 16 * 1024;
     private const int LongestLine = 65535;
 
     private readonly List<MessageRequest> _blocked = [];
@@ -30,8 +31,8 @@ internal sealed partial class FilterInstance
         }
     }
 
-    /// <summary>There is more input, or all of it (<see cref="MessageRequest.InputEnds"/>).</summary>
-    internal void InputArrived(MessageRequest message)
+    /// <summary>There is more input, or all of it (<see cref="MessageRequest.InputEnds"/>). Without <paramref name="flushes"/> it may stay here until there is more or somebody flushes.</summary>
+    internal void InputArrived(MessageRequest message, bool flushes)
     {
         lock (_lock)
         {
@@ -43,8 +44,9 @@ internal sealed partial class FilterInstance
                 else if (message.InputEnds) Advance();
             }
             if (message.InputEnds) Arm();
+            flushes |= _conversation is { } conversation && conversation.Waiting > SmallWrite;
         }
-        Flush();
+        if (flushes) Flush();
     }
 
     /// <summary>Whether input waits for the process; when it is not being asked, there is no use in waiting for it.</summary>

@@ -18,6 +18,7 @@ internal sealed partial class FilterInstance
 
     private readonly byte[] _hotPrefix = new byte[64];
     private readonly List<MessageRequest> _touched = [];
+    private readonly List<(PhaseRequest Question, FilterAnswer Answer)> _answered = [];
     private readonly List<(SessionFilters Session, string Text)> _reports = [];
     private FilterRegistration? _registering;
     private MessageRequest? _hot;
@@ -97,6 +98,7 @@ internal sealed partial class FilterInstance
             }
             if (_state == State.Down) taken = block.Length;
         }
+        Flush();
         Deliver();
         Flush();
         return taken;
@@ -192,7 +194,7 @@ internal sealed partial class FilterInstance
             FilteringLog.JunkTooLate(Logger, question.Link.Session.Id, Name);
             answer = FilterAnswer.Proceed;
         }
-        question.Answer(answer);
+        _answered.Add((question, answer));
         Settle(question);
         return null;
     }
@@ -306,6 +308,9 @@ internal sealed partial class FilterInstance
             Recycle(output);
         }
         _touched.Clear();
+        // The last session of a block goes on right here: mostly it is the only one, and waking another thread for it would cost more than its work.
+        for (int i = 0; i < _answered.Count; i++) _answered[i].Question.Answer(_answered[i].Answer, here: i == _answered.Count - 1 && _reports.Count == 0);
+        _answered.Clear();
         foreach ((SessionFilters session, string text) in _reports) session.ReportFrom("proc", _host.Process.Name, text);
         _reports.Clear();
     }

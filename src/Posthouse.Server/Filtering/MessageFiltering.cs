@@ -43,7 +43,8 @@ public sealed class MessageFiltering
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> content)
     {
         MessageRequest first = _requests[0];
-        Feed(first, content.Span);
+        // More follows, or the session flushes before it waits for its client.
+        Feed(first, content.Span, flushes: false);
         await DrainAsync();
         while (first.Link.Instance.IsBehind(first))
         {
@@ -83,12 +84,12 @@ public sealed class MessageFiltering
         _output.Dispose();
     }
 
-    /// <summary>A filter let something out.</summary>
-    internal void Pass(MessageRequest from, ReadOnlySpan<byte> output)
+    /// <summary>A filter let something out; with <paramref name="flushes"/> nothing follows for now.</summary>
+    internal void Pass(MessageRequest from, ReadOnlySpan<byte> output, bool flushes)
     {
         if (from.Next is { } next)
         {
-            Feed(next, output);
+            Feed(next, output, flushes);
             return;
         }
         if (_isDiscarded || _failure is not null) return;
@@ -122,7 +123,7 @@ public sealed class MessageFiltering
     /// <summary>Something has changed that the session may be waiting for.</summary>
     internal void Wake() => _signal.Set();
 
-    private void Feed(MessageRequest request, ReadOnlySpan<byte> content)
+    private void Feed(MessageRequest request, ReadOnlySpan<byte> content, bool flushes)
     {
         if (request.IsOver && !request.IsThrough) return;
         if (!request.Input.Append(content))
@@ -131,14 +132,14 @@ public sealed class MessageFiltering
             return;
         }
         if (request.IsThrough) PassThrough(request);
-        request.Link.Instance.InputArrived(request);
+        request.Link.Instance.InputArrived(request, flushes);
     }
 
     private void End(MessageRequest request)
     {
         request.InputEnds = true;
         if (request.IsThrough) PassThrough(request);
-        request.Link.Instance.InputArrived(request);
+        request.Link.Instance.InputArrived(request, flushes: true);
     }
 
     // Whoever calls while another is at it leaves the work to that one: a lock would be held while other filters are called.
@@ -152,7 +153,7 @@ public sealed class MessageFiltering
             bool ends = request.InputEnds;
             try
             {
-                for (int got; (got = request.Input.Read(request.PassedThrough, block)) > 0; request.PassedThrough += got) Pass(request, block.AsSpan(0, got));
+                for (int got; (got = request.Input.Read(request.PassedThrough, block)) > 0; request.PassedThrough += got) Pass(request, block.AsSpan(0, got), flushes: !ends);
             }
             catch (IOException)
             {

@@ -107,7 +107,7 @@ internal sealed class MessageRequest(FilterLink link, MessageFiltering message, 
                 if (Passed + output.Length > maxOutput) return Fail(FilterReplies.OutputTooLarge, "made the message too large");
                 _hash = Crc32C.Extend(_hash, output);
                 Passed += output.Length;
-                message.Pass(this, output);
+                message.Pass(this, output, flushes: !ends);
             }
             if (ends && !_finished) Finish();
             return ends;

@@ -6,7 +6,7 @@ namespace Posthouse.Server.Filtering;
 /// <summary>A question about a command. A session asks one filter one question at a time, so that each link has one of these.</summary>
 internal sealed class PhaseRequest(FilterLink link) : FilterRequest(link), IValueTaskSource<FilterAnswer>
 {
-    private ManualResetValueTaskSourceCore<FilterAnswer> _core = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<FilterAnswer> _core = new();
 
     internal FilterPhase Phase { get; private set; }
 
@@ -28,10 +28,12 @@ internal sealed class PhaseRequest(FilterLink link) : FilterRequest(link), IValu
         return new(this, _core.Version);
     }
 
-    internal void Answer(FilterAnswer answer)
+    /// <summary>Answers; the session goes on elsewhere, or with <paramref name="here"/> before this returns, which must then not be under a lock.</summary>
+    internal void Answer(FilterAnswer answer, bool here = false)
     {
         if (!IsOpen) return;
         IsOpen = false;
+        _core.RunContinuationsAsynchronously = !here;
         _core.SetResult(answer);
     }
 
